@@ -1,0 +1,101 @@
+"""Every setting of the newsletter, with its default, its unit and what it is for.
+
+Nobody edits this file to configure a server: each name below can be set in the environment, or in a
+file `.env` beside this one (the environment wins). `newsletter/settings.py` turns the values into
+typed, frozen settings and refuses to start on nonsense. Relative folders count from the
+current one.
+"""
+
+from pathlib import Path
+
+PROJECT_DIR = Path(__file__).resolve().parent
+
+# --- where it runs -------------------------------------------------------------------------------
+# development | production. Production refuses to start without SECRET_KEY, an https BASE_URL,
+# MAIL_SERVER, MAIL_DEFAULT_SENDER and every ORG_… setting.
+NEWSLETTER_ENV = "development"
+# The key of all links and suppressions, at least 32 characters. In development one is made and kept
+# in INSTANCE_DIR. Losing it breaks every link that was ever mailed.
+SECRET_KEY = ""
+# The public address of the site, without a path. Every link in every mail starts with it.
+BASE_URL = "http://localhost:5000"
+# SQLAlchemy address of the database. Empty: SQLite, in INSTANCE_DIR/newsletter.db.
+DATABASE_URL = ""
+# Folder of items, pages and topics.toml.
+CONTENT_DIR = str(PROJECT_DIR / "content")
+# Folder of everything this server writes: database, locks, caught mail.
+INSTANCE_DIR = str(PROJECT_DIR / "instance")
+# IANA zone that decides when a cadence is due and which dates readers see.
+TIMEZONE = "Europe/Brussels"
+# How many proxies in front of the site set X-Forwarded-For and -Proto (a number; 0: none).
+TRUSTED_PROXIES = 0
+
+# --- mail: the relay (Flask-Mail's names) ---------------------------------------------------------
+# Host name of the SMTP relay. Empty, in development only: the local mail catcher.
+MAIL_SERVER = ""
+# TCP port of the relay.
+MAIL_PORT = 25
+# STARTTLS is required (yes | no). The certificate is always verified.
+MAIL_USE_TLS = False
+# TLS from the first byte (yes | no).
+MAIL_USE_SSL = False
+MAIL_USERNAME = ""
+MAIL_PASSWORD = ""
+# Passwords and readers' addresses leave this machine unencrypted only when this says yes.
+MAIL_ALLOW_PLAINTEXT = False
+# From: of every mail, as `Name <address>`.
+MAIL_DEFAULT_SENDER = "Fiabel <fiabel@nieuws.vvsg.example>"
+# How long the relay may be silent, in seconds (RFC 5321, 4.5.3.2: five minutes; ten after the dot).
+MAIL_TIMEOUT = 300
+# Where readers' replies go; empty: to the sender.
+REPLY_TO = ""
+# Identity of the list (RFC 2919): a name under a domain you own, never changed afterwards.
+LIST_ID = "fiabel.list-id.nieuws.vvsg.example"
+# Sender part of Feedback-ID (Google's feedback loop): 5 to 15 characters, never changed afterwards.
+FEEDBACK_SENDER = "fiabel1"
+# TCP port of the local mail catcher, in development.
+CATCHER_PORT = 1025
+
+# --- issues ---------------------------------------------------------------------------------------
+# Name = cron rule (minute hour day month weekday; weekdays by name, tue#1 is the first Tuesday), in
+# TIMEZONE, separated by semicolons. The slot is the time of compiling.
+CADENCES = "monthly = 0 9 * * tue#1; weekly = 0 9 * * thu"
+# The cadence of a reader who chose none.
+DEFAULT_CADENCE = "monthly"
+# Addresses that get the proof of each issue, separated by commas.
+EDITORS = ""
+# How long editors can stop a compiled issue before it is sent, in hours.
+HOLD_HOURS = 2.0
+# An issue later than its slot + HOLD_HOURS by more than this is held for a person, in hours.
+LATE_HOURS = 12.0
+# How many people must approve an issue; 0: silence in the hold window approves.
+APPROVALS = 0
+# How many earlier issues of a cadence are carried to a reader who missed them (a number).
+BACKLOG = 3
+
+# --- delivery -------------------------------------------------------------------------------------
+# SMTP connections at the same time, per process.
+DELIVERY_CONNECTIONS = 4
+# How long a sending process may be silent before others take over its work, in seconds.
+LEASE_SECONDS = 60
+# What happens to a message of which nobody knows whether it arrived: resend (same Message-ID, at
+# most twice) | hold (for a person, at once).
+IN_DOUBT = "resend"
+# How long a deferred message is tried, in hours.
+DELIVERY_GIVE_UP = 48.0
+
+# --- people ---------------------------------------------------------------------------------------
+# A sign-up that nobody confirms is deleted after this many days; its link works as long.
+CONFIRM_DAYS = 7
+# Confirm notices per address within 24 hours.
+CONFIRM_NOTICES_PER_DAY = 1
+
+# --- the association, for the footer of every page and mail (WVV art. 2:20) -----------------------
+ORG_NAME = "Vereniging van Vlaamse Steden en Gemeenten"
+ORG_LEGAL_FORM = "vzw"
+ORG_ADDRESS = "Bischoffsheimlaan 1-8, 1000 Brussel"
+ORG_NUMBER = "0451.763.878"
+# Register of legal persons: the court.
+ORG_COURT = "RPR Brussel"
+ORG_EMAIL = "fiabel@nieuws.vvsg.example"
+ORG_WEBSITE = "https://www.vvsg.be/"

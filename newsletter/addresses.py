@@ -1,0 +1,65 @@
+"""Mail addresses: what a person typed, the one form we compare, and how they are masked."""
+
+import re
+from dataclasses import dataclass
+
+import idna
+from email_validator import EmailNotValidError, validate_email
+
+from newsletter.errors import FixRequest
+from newsletter.i18n import _
+
+# Anything in a reply or log line that might be an address, quoted local parts included.
+ADDRESS = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+")
+
+
+@dataclass(frozen=True, slots=True)
+class MailAddress:
+    """`typed` is mailed (domain as A-label), `canonical` is compared: one person, one row."""
+
+    typed: str
+    canonical: str
+
+    @property
+    def domain(self) -> str:
+        """The domain as lower-case A-label."""
+        return self.canonical.rpartition("@")[2]
+
+
+def parse(email: str) -> MailAddress:
+    """Read an address a person typed; no DNS is asked.
+
+    RFC 5321 4.5.3.1 gives the lengths; RFC 6531 3.2 says why a non-ASCII local part is refused
+    here: most relays cannot carry it. Dots and +tags stay. Raises FixRequest with a Dutch sentence.
+    """
+    email = email.strip()
+    if not email or any(ord(char) < 32 or ord(char) == 127 for char in email):
+        raise FixRequest(_("Vul een e-mailadres in, zoals naam@voorbeeld.be."))
+    try:
+        valid = validate_email(
+            email, check_deliverability=False, test_environment=True, allow_smtputf8=True
+        )
+        domain = idna.encode(valid.domain, uts46=True).decode()
+    except (EmailNotValidError, idna.IDNAError, UnicodeError):
+        raise FixRequest(
+            _("Dit e-mailadres klopt niet. Kijk na of het is zoals naam@voorbeeld.be.")
+        ) from None
+    if not valid.local_part.isascii():
+        raise FixRequest(
+            _("Letters met accenten kunnen niet voor het @-teken van een e-mailadres staan.")
+        )
+    typed = f"{valid.local_part}@{domain}"
+    if len(typed) > 254:
+        raise FixRequest(_("Dit e-mailadres is te lang."))
+    return MailAddress(typed, f"{valid.local_part.lower()}@{domain.lower()}")
+
+
+def masked(email: str) -> str:
+    """For pages that others may see: "j…n@voorbeeld.be"."""
+    local, _at, domain = email.rpartition("@")
+    return f"{local[:1]}…{local[-1:] if len(local) > 2 else ''}@{domain}"
+
+
+def without_addresses(text: str) -> str:
+    """`text` for logs and stored replies: every address in it is replaced."""
+    return ADDRESS.sub("<address>", text)

@@ -1,0 +1,121 @@
+"""Sessions on SQLite (embedded) or PostgreSQL, and the type that keeps times in UTC."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator
+
+import config
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time, in UTC. A naive one is a mistake and refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone was about to be stored")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime}
+    metadata: ClassVar[MetaData] = MetaData(
+        naming_convention={  # so that a later migration can name what it changes
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def connect(database_url: str) -> "Database":
+    """Open the database at `database_url`; nothing is created yet (see `newsletter migrate`)."""
+    if not database_url.startswith("sqlite"):
+        return Database(create_engine(database_url, pool_pre_ping=True))
+    engine = create_engine(database_url, connect_args={"timeout": 60})
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return Database(engine)
+
+
+class Database:
+    """The one engine of a process; hands out sessions for work units."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        # Threads of one process queue here; SQLite itself would let them poll for its lock.
+        self._turn = threading.RLock() if engine.name == "sqlite" else contextlib.nullcontext()
+        self._reading = engine.execution_options(sqlite_begin="DEFERRED")
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session that may write: committed by the door at the end, rolled back on an error."""
+        with self._turn, Session(self.engine, expire_on_commit=False) as session:
+            yield session
+            session.commit()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that only reads, and that a long write does not hold up."""
+        with Session(self._reading, expire_on_commit=False) as session:
+            yield session
+
+
+def migrate(database: Database, revision: str = "head") -> None:
+    """Bring the database to the newest schema, in one transaction."""
+    with database.engine.begin() as connection:
+        command.upgrade(migration_config(connection), revision)
+
+
+def is_current(database: Database) -> bool:
+    """Has the database the newest schema?"""
+    with database.engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_heads()
+        newest = ScriptDirectory.from_config(migration_config(connection)).get_heads()
+    return set(found) == set(newest)
+
+
+def migration_config(connection: Connection) -> Config:
+    """Alembic's configuration for the scripts in `migrations/`, on an open connection."""
+    alembic = Config()
+    alembic.set_main_option("script_location", str(config.PROJECT_DIR / "migrations"))
+    alembic.attributes["connection"] = connection
+    return alembic
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    # The driver must not open transactions by itself: its deferred ones lose updates (see begin).
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # IMMEDIATE takes the write lock first, so that what was read is still true when it is written.
+    mode = connection.get_execution_options().get("sqlite_begin", "IMMEDIATE")
+    connection.exec_driver_sql(f"BEGIN {mode}")

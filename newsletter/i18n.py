@@ -1,0 +1,81 @@
+"""Locales: Dutch is the source of every text; fr, en and de are translations of it (gettext)."""
+
+import io
+from datetime import date, datetime
+from functools import cache
+from importlib.resources import files
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import format_date, format_datetime
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+from babel.support import NullTranslations, Translations
+
+DEFAULT = "nl"
+LOCALES = ("nl", "fr", "en", "de")
+
+
+@cache
+def translations(locale: str) -> NullTranslations:
+    """The gettext catalogue of a locale; Dutch texts stand in the code and templates themselves."""
+    if locale == DEFAULT:
+        return NullTranslations()
+    source = files("newsletter").joinpath("translations", f"{locale}.po").read_bytes()
+    compiled = io.BytesIO()
+    write_mo(compiled, read_po(io.BytesIO(source), locale=locale))
+    compiled.seek(0)
+    return Translations(compiled)
+
+
+def translate(locale: str, text: str, **values: object) -> str:
+    """`text` (Dutch, with `%(name)s` for values) in `locale`."""
+    translated = translations(locale).gettext(text)
+    return translated % values if values else translated
+
+
+def _(text: str) -> str:
+    """Mark a Dutch text for translation; `translate` is called where the locale is known."""
+    return text
+
+
+def pick(accepted: list[str]) -> str:
+    """The first locale we speak of an Accept-Language list, best first."""
+    for tag in accepted:
+        language = tag.split("-")[0].lower()
+        if language in LOCALES:
+            return language
+    return DEFAULT
+
+
+def own_name(locale: str) -> str:
+    """What speakers call their language: Nederlands, français, English, Deutsch."""
+    return Locale(locale).get_display_name(locale) or locale
+
+
+def language_name(language: str, locale: str) -> str:
+    """What speakers of `locale` call `language`: language_name("nl", "fr") is "néerlandais"."""
+    return Locale(language).get_display_name(locale) or language
+
+
+def country_name(code: str, locale: str) -> str:
+    """Name of the country with an ISO 3166-1 code: country_name("BJ", "nl") is "Benin"."""
+    return str(Locale(locale).territories.get(code, code))
+
+
+def long_date(value: date | datetime, locale: str, zone: ZoneInfo) -> str:
+    """ "23 november 2026", on the calendar of `zone`."""
+    if isinstance(value, datetime):
+        value = value.astimezone(zone).date()
+    return format_date(value, "long", locale=locale)
+
+
+def date_and_time(value: datetime, locale: str, zone: ZoneInfo) -> str:
+    """ "dinsdag 1 december 2026 om 09:00", in `zone`."""
+    return format_datetime(value, "EEEE d MMMM y, HH:mm", tzinfo=zone, locale=locale)
+
+
+def number(value: int, locale: str) -> str:
+    """12.345 in Dutch, 12,345 in English."""
+    return format_decimal(value, locale=locale)

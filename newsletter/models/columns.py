@@ -1,0 +1,20 @@
+"""Column types that several tables share."""
+
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, Enum, Integer
+
+# Sixty-four bits on PostgreSQL too; SQLite numbers its rows by plain INTEGER only.
+BIG_ID = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def words(kind: type[StrEnum]) -> Enum:
+    """A text column that holds the values of an enum, with a CHECK constraint."""
+    return Enum(
+        kind,
+        native_enum=False,
+        create_constraint=True,
+        length=16,
+        values_callable=lambda members: [member.value for member in members],
+        name=kind.__name__.lower(),
+    )

@@ -1,0 +1,91 @@
+"""The ledger's tables: deliveries, cursors and leases; written by `delivery.ledger` only."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from newsletter.db import Base
+from newsletter.models.columns import BIG_ID, words
+
+
+class DeliveryState(StrEnum):
+    """pending → claimed → accepted | deferred | refused | withdrawn."""
+
+    PENDING = "pending"
+    CLAIMED = "claimed"
+    DEFERRED = "deferred"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
+OPEN_STATES = (DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.DEFERRED)
+OPEN = text("state IN ('pending', 'claimed', 'deferred')")
+WAITING = text("state IN ('pending', 'deferred')")
+CLAIMED = text("state = 'claimed'")
+
+
+class Delivery(Base):
+    """One edition to one subscriber: exactly one row for each (issue, subscriber)."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("issue_number", "subscriber_id"),
+        # At most one open row for each subscriber, whatever the code above believes.
+        Index(
+            "uq_deliveries_open",
+            "subscriber_id",
+            unique=True,
+            sqlite_where=OPEN,
+            postgresql_where=OPEN,
+        ),
+        Index(
+            "ix_deliveries_waiting",
+            "issue_number",
+            "due_at",
+            "id",
+            sqlite_where=WAITING,
+            postgresql_where=WAITING,
+        ),
+        Index("ix_deliveries_lease", "lease_id", sqlite_where=CLAIMED, postgresql_where=CLAIMED),
+        CheckConstraint("(state = 'claimed') = (lease_id IS NOT NULL)", name="claimed_has_a_lease"),
+    )
+
+    id: Mapped[int] = mapped_column(BIG_ID, primary_key=True)
+    issue_number: Mapped[int] = mapped_column(ForeignKey("issues.number"))
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id"))
+    edition_id: Mapped[int] = mapped_column(ForeignKey("editions.id"))
+    state: Mapped[DeliveryState] = mapped_column(words(DeliveryState))
+    due_at: Mapped[datetime | None]  # when to try; None: held for a person
+    first_tried_at: Mapped[datetime | None]
+    attempts: Mapped[int]
+    lease_id: Mapped[int | None] = mapped_column(ForeignKey("leases.id"))
+    opened_at: Mapped[datetime | None]  # content may have left; without an outcome: in doubt
+    in_doubt: Mapped[int]  # how often nobody knew whether it arrived
+    settled_at: Mapped[datetime | None]
+    status: Mapped[str | None]  # enhanced or basic code of the last reply
+    reply: Mapped[str | None]  # the relay's words, with addresses masked
+    bounced_at: Mapped[datetime | None]
+
+
+class Cursor(Base):
+    """The highest item number a subscriber has received."""
+
+    __tablename__ = "cursors"
+
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id"), primary_key=True)
+    number: Mapped[int]
+
+
+class Lease(Base):
+    """The right of one process to work its claimed rows, renewed while it lives."""
+
+    __tablename__ = "leases"
+    # An id is never used again: it is the fence.
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner: Mapped[str]  # host and process id, for people to read
+    expires_at: Mapped[datetime]

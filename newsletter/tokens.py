@@ -1,0 +1,90 @@
+"""Tokens in links: HMAC(key outside the database, purpose, id, time, what it is bound to).
+
+A token is `id ‖ time ‖ MAC`, base64url without padding: 36 characters; the MAC has 128 bits
+(ASVS 5.0, 11.5.1). Nothing is stored, so nothing stored is usable. The key of each purpose is
+derived from SECRET_KEY, so that a token of one purpose is never one of another.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+ID_BYTES, TIME_BYTES, MAC_BYTES = 6, 5, 16
+LENGTH = 36
+
+
+class Purpose(StrEnum):
+    """What a token permits; one can never serve for another."""
+
+    CONFIRM = "confirm"
+    UNSUBSCRIBE = "unsubscribe"
+    PREFERENCES = "preferences"
+    MESSAGE_ID = "message-id"
+    FORM = "form"
+    STOP_ISSUE = "stop-issue"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a token says, proven only once `Tokens.verify` has said so."""
+
+    id: int
+    issued_at: datetime
+    mac: bytes
+
+    def older_than(self, age: timedelta, now: datetime) -> bool:
+        """Has the token outlived `age`?"""
+        return now - self.issued_at > age
+
+
+class Tokens:
+    """Makes and checks tokens with keys derived from one secret."""
+
+    def __init__(self, secret_key: str) -> None:
+        root = secret_key.encode()
+        self._keys = {purpose: self._derive(root, purpose) for purpose in Purpose}
+        self._address_key = self._derive(root, "address")
+
+    @staticmethod
+    def _derive(root: bytes, name: str) -> bytes:
+        return hmac.digest(root, b"newsletter/" + name.encode(), "sha256")
+
+    def issue(self, purpose: Purpose, id: int, now: datetime, bound: str = "") -> str:
+        """A token for row `id`, valid only together with `bound` (an address, say)."""
+        head = id.to_bytes(ID_BYTES, "big") + int(now.timestamp()).to_bytes(TIME_BYTES, "big")
+        mac = self._mac(purpose, head, bound)
+        return base64.urlsafe_b64encode(head + mac).rstrip(b"=").decode()
+
+    def verify(self, purpose: Purpose, claim: Claim, bound: str = "") -> bool:
+        """Was this claim issued by us, for this purpose and bound to this? In constant time."""
+        seconds = int(claim.issued_at.timestamp())
+        head = claim.id.to_bytes(ID_BYTES, "big") + seconds.to_bytes(TIME_BYTES, "big")
+        return hmac.compare_digest(self._mac(purpose, head, bound), claim.mac)
+
+    def address_key(self, canonical: str) -> str:
+        """Keyed hash under which a suppressed address is kept; useless without SECRET_KEY."""
+        return hmac.new(self._address_key, canonical.encode(), hashlib.sha256).hexdigest()
+
+    def _mac(self, purpose: Purpose, head: bytes, bound: str) -> bytes:
+        return hmac.digest(self._keys[purpose], head + bound.encode(), "sha256")[:MAC_BYTES]
+
+
+def parse(token: str) -> Claim | None:
+    """The claim inside a token, or None when it has not the shape of one."""
+    if len(token) != LENGTH or not token.isascii():
+        return None
+    try:
+        raw = base64.b64decode(token, altchars=b"-_", validate=True)
+    except binascii.Error:
+        return None
+    head, mac = raw[: ID_BYTES + TIME_BYTES], raw[ID_BYTES + TIME_BYTES :]
+    seconds = int.from_bytes(head[ID_BYTES:], "big")
+    try:
+        issued_at = datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return Claim(int.from_bytes(head[:ID_BYTES], "big"), issued_at, mac)
