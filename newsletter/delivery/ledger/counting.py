@@ -1,0 +1,68 @@
+"""What the ledger says, and what a person decides about rows held in doubt."""
+
+from datetime import datetime
+
+from sqlalchemy import and_, func, select, update
+from sqlalchemy.orm import Session
+
+from newsletter.delivery.ledger.rows import changed, closed, is_open, is_waiting
+from newsletter.models import Delivery, DeliveryState, Issue, IssueState
+
+
+def counts(session: Session, issue_number: int) -> dict[str, int]:
+    """Rows by state, and the marks beside a state; the states add up to `planned`."""
+    mine = Delivery.issue_number == issue_number
+    by_state = select(Delivery.state, func.count()).where(mine).group_by(Delivery.state)
+    found = dict(session.execute(by_state).all())
+    marks = select(
+        func.count().filter(Delivery.in_doubt > 0),
+        func.count().filter(Delivery.bounced_at.is_not(None)),
+    ).where(mine)
+    in_doubt, bounced = session.execute(marks).one()
+    numbers = {state.value: found.get(state, 0) for state in DeliveryState}
+    return {"planned": sum(numbers.values()), **numbers, "in_doubt": in_doubt, "bounced": bounced}
+
+
+def open_count(session: Session, issue_number: int | None = None) -> int:
+    """How many rows are open, of all issues that are being sent or of one."""
+    query = (
+        select(func.count())
+        .select_from(Delivery)
+        .join(Issue, Issue.number == Delivery.issue_number)
+        .where(is_open(), Issue.state == IssueState.SENDING)
+    )
+    if issue_number is not None:
+        query = query.where(Issue.number == issue_number)
+    return session.scalar(query) or 0
+
+
+def has_open(session: Session, issue_number: int) -> bool:
+    """Is any row of the issue still open?"""
+    query = select(Delivery.id).where(Delivery.issue_number == issue_number, is_open()).limit(1)
+    return session.scalar(query) is not None
+
+
+def claimed_by_others(session: Session, lease_id: int) -> bool:
+    """Does another live lease still hold rows?"""
+    claimed = and_(Delivery.state == DeliveryState.CLAIMED, Delivery.lease_id != lease_id)
+    return session.scalar(select(Delivery.id).where(claimed).limit(1)) is not None
+
+
+def next_due(session: Session, issue_number: int | None = None) -> datetime | None:
+    """When the next waiting row of the issues that are being sent (or of one) comes due."""
+    query = (
+        select(func.min(Delivery.due_at))
+        .join(Issue, Issue.number == Delivery.issue_number)
+        .where(Issue.state == IssueState.SENDING, is_waiting())
+    )
+    if issue_number is not None:
+        query = query.where(Issue.number == issue_number)
+    return session.scalar(query)
+
+
+def release_held(session: Session, issue_number: int, now: datetime, *, send: bool) -> int:
+    """Rows held in doubt: sent once more, or withdrawn, as a person decided."""
+    held = and_(is_waiting(), Delivery.due_at.is_(None))
+    values = {"due_at": now} if send else closed(DeliveryState.WITHDRAWN, now)
+    change = update(Delivery).where(Delivery.issue_number == issue_number, held)
+    return changed(session.execute(change.values(**values)))

@@ -1,0 +1,60 @@
+"""Leases: the right of one process to work its rows, and what happens when it falls silent."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+from sqlalchemy.orm import Session
+
+from newsletter.delivery.ledger.rows import changed, doubtful
+from newsletter.models import Delivery, DeliveryState, Lease
+from newsletter.settings import Settings
+
+
+def take_lease(session: Session, settings: Settings, owner: str, now: datetime) -> int:
+    """A new lease; its id is never used again, so a process that slept too long is fenced off."""
+    lease = Lease(owner=owner, expires_at=now + timedelta(seconds=settings.lease_seconds))
+    session.add(lease)
+    session.flush()
+    return lease.id
+
+
+def renew_lease(session: Session, settings: Settings, lease_id: int, now: datetime) -> bool:
+    """Say that the process lives; False when the lease was already taken away."""
+    expires_at = now + timedelta(seconds=settings.lease_seconds)
+    change = update(Lease).where(Lease.id == lease_id).values(expires_at=expires_at)
+    return changed(session.execute(change)) == 1
+
+
+def release_lease(session: Session, settings: Settings, lease_id: int, now: datetime) -> None:
+    """Give back what was claimed; what was opened and not settled is in doubt."""
+    _give_back(session, settings, Delivery.lease_id == lease_id, now)
+    session.execute(delete(Lease).where(Lease.id == lease_id))
+
+
+def reclaim(session: Session, settings: Settings, now: datetime) -> int:
+    """Take over the rows of leases that ran out; returns how many leases.
+
+    An expiry further ahead than LEASE_SECONDS was written by a clock that was wrong: run out, too.
+    """
+    furthest = now + timedelta(seconds=settings.lease_seconds)
+    ran_out = or_(Lease.expires_at < now, Lease.expires_at > furthest)
+    ids = list(session.scalars(select(Lease.id).where(ran_out)))
+    for lease_id in ids:
+        release_lease(session, settings, lease_id, now)
+    return len(ids)
+
+
+def _give_back(
+    session: Session, settings: Settings, rows: ColumnElement[bool], now: datetime
+) -> None:
+    mine = and_(Delivery.state == DeliveryState.CLAIMED, rows)
+    session.execute(
+        update(Delivery)
+        .where(mine, Delivery.opened_at.is_not(None))
+        .values(**doubtful(settings, now))
+    )
+    session.execute(
+        update(Delivery)
+        .where(mine, Delivery.opened_at.is_(None))
+        .values(state=DeliveryState.PENDING, lease_id=None)
+    )

@@ -1,0 +1,174 @@
+"""Plan: who gets which edition, as rows; and the cursors of those who get nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.orm import Session
+
+from newsletter.delivery.ledger.rows import changed, is_open, is_waiting
+from newsletter.models import (
+    Cursor,
+    Delivery,
+    DeliveryState,
+    Issue,
+    ItemNumber,
+    Subscriber,
+    SubscriberState,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Readers who get the same: one locale, one choice of topics, one cursor."""
+
+    locale: str
+    topic_choice_id: int
+    cursor: int
+    readers: int
+
+
+def newest_number(session: Session) -> int:
+    """The newest published item number, 0 before the first."""
+    return session.scalar(select(func.max(ItemNumber.number))) or 0
+
+
+def start_cursors(session: Session, subscriber_ids: Sequence[int]) -> None:
+    """Set cursors to the newest published number: who confirms or comes back gets what is new."""
+    newest = newest_number(session)
+    session.execute(delete(Cursor).where(Cursor.subscriber_id.in_(subscriber_ids)))
+    if subscriber_ids:
+        rows = [{"subscriber_id": id, "number": newest} for id in subscriber_ids]
+        session.execute(insert(Cursor), rows)
+
+
+def withdraw_older(session: Session, issue: Issue, now: datetime) -> int:
+    """Withdraw older open rows of this issue's readers: its editions hold their items too.
+
+    Only what was certainly not sent; claimed rows and rows in doubt are left to settle.
+    """
+    readers = select(Subscriber.id).where(*_audience(issue))
+    older = and_(is_waiting(), Delivery.in_doubt == 0)
+    result = session.execute(
+        update(Delivery)
+        .where(older, Delivery.issue_number < issue.number, Delivery.subscriber_id.in_(readers))
+        .values(state=DeliveryState.WITHDRAWN, settled_at=now, due_at=None)
+    )
+    return changed(result)
+
+
+def groups(session: Session, issue: Issue, top: int) -> list[Group]:
+    """The readers still to be planned, by what they get."""
+    columns = (Subscriber.locale, Subscriber.topic_choice_id, Cursor.number)
+    query = (
+        select(*columns, func.count())
+        .join(Cursor, Cursor.subscriber_id == Subscriber.id)
+        .where(*_to_plan(issue, top))
+        .group_by(*columns)
+        .order_by(*columns)
+    )
+    return [Group(*row) for row in session.execute(query)]
+
+
+def plan(
+    session: Session, issue: Issue, top: int, group: Group, edition_id: int, now: datetime
+) -> int:
+    """Write one pending row for each reader of `group`, in one statement; returns how many."""
+    readers = _group_readers(issue, top, group).add_columns(
+        *_constants(issue.number, edition_id, now)
+    )
+    names = [
+        "subscriber_id",
+        "issue_number",
+        "edition_id",
+        "state",
+        "due_at",
+        "attempts",
+        "in_doubt",
+    ]
+    return changed(session.execute(insert(Delivery).from_select(names, readers)))
+
+
+def skip(session: Session, issue: Issue, top: int, group: Group) -> int:
+    """Nothing new for these readers: no row, but their cursors move past the issue."""
+    readers = _group_readers(issue, top, group).subquery()
+    return changed(
+        session.execute(
+            update(Cursor)
+            .where(Cursor.subscriber_id.in_(select(readers.c.id)), Cursor.number < top)
+            .values(number=top)
+        )
+    )
+
+
+def readers_waiting(session: Session, issue: Issue, top: int) -> bool:
+    """Is there a reader whose older row must settle before this issue can be planned?"""
+    query = select(Subscriber.id).join(Cursor, Cursor.subscriber_id == Subscriber.id)
+    older = exists().where(Delivery.subscriber_id == Subscriber.id, is_open())
+    query = query.where(*_audience(issue), Cursor.number < top, older, ~_planned(issue)).limit(1)
+    return session.scalar(query) is not None
+
+
+def lowest_cursor(session: Session, cadence: str | None) -> int | None:
+    """The lowest cursor among the active readers of a cadence (None: of all)."""
+    query = select(func.min(Cursor.number)).join(Subscriber, Cursor.subscriber_id == Subscriber.id)
+    return session.scalar(query.where(*_readers(cadence)))
+
+
+def _readers(cadence: str | None) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [Subscriber.state == SubscriberState.ACTIVE]
+    if cadence is not None:
+        conditions.append(Subscriber.cadence == cadence)
+    return conditions
+
+
+def _audience(issue: Issue) -> list[ColumnElement[bool]]:
+    return _readers(issue.cadence)
+
+
+def _planned(issue: Issue) -> ColumnElement[bool]:
+    mine = Delivery.issue_number == issue.number
+    return exists().where(Delivery.subscriber_id == Subscriber.id, mine)
+
+
+def _to_plan(issue: Issue, top: int) -> list[ColumnElement[bool]]:
+    """Readers whose cursor lies below `top`, with no row of this issue and no open row at all."""
+    has_open = exists().where(Delivery.subscriber_id == Subscriber.id, is_open())
+    return [*_audience(issue), Cursor.number < top, ~has_open, ~_planned(issue)]
+
+
+def _group_readers(issue: Issue, top: int, group: Group) -> Select[int]:
+    return (
+        select(Subscriber.id)
+        .join(Cursor, Cursor.subscriber_id == Subscriber.id)
+        .where(
+            *_to_plan(issue, top),
+            Subscriber.locale == group.locale,
+            Subscriber.topic_choice_id == group.topic_choice_id,
+            Cursor.number == group.cursor,
+        )
+        .order_by(Subscriber.id)
+    )
+
+
+def _constants(issue_number: int, edition_id: int, now: datetime) -> list[ColumnElement[object]]:
+    return [
+        literal(issue_number),
+        literal(edition_id),
+        literal(DeliveryState.PENDING, Delivery.state.type),
+        literal(now, Delivery.due_at.type),
+        literal(0),
+        literal(0),
+    ]

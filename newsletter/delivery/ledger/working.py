@@ -1,0 +1,197 @@
+"""Claim and settle: one commit settles what is known and opens the next row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from newsletter.delivery.ledger.rows import changed, closed, doubtful, is_open, is_waiting
+from newsletter.delivery.outcomes import Outcome, Reply, retry_at
+from newsletter.models import (
+    Cursor,
+    Delivery,
+    DeliveryState,
+    Issue,
+    IssueState,
+    Lease,
+    Subscriber,
+    SubscriberState,
+)
+from newsletter.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A row this process may work: what the sender needs, copied out of the transaction."""
+
+    id: int
+    issue_number: int
+    edition_id: int
+    subscriber_id: int
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A row and what became of it."""
+
+    id: int
+    outcome: Outcome
+    reply: Reply
+
+
+def claim(
+    session: Session, lease_id: int, now: datetime, limit: int, issue_number: int | None = None
+) -> list[Claimed]:
+    """Take up to `limit` due rows of issues that are being sent, in order."""
+    due = (
+        select(Delivery.id)
+        .join(Issue, Issue.number == Delivery.issue_number)
+        .where(
+            Issue.state == IssueState.SENDING,
+            is_waiting(),
+            Delivery.due_at <= now,
+        )
+        .order_by(Delivery.issue_number, Delivery.due_at, Delivery.id)
+        .limit(limit)
+        .with_for_update(of=Delivery, skip_locked=True)
+    )
+    if issue_number is not None:
+        due = due.where(Delivery.issue_number == issue_number)
+    # The statement itself says which rows became ours: this lease's other connections have more.
+    taken = session.scalars(
+        update(Delivery)
+        .where(Delivery.id.in_(due), exists().where(Lease.id == lease_id))
+        .values(state=DeliveryState.CLAIMED, lease_id=lease_id, opened_at=None)
+        .returning(Delivery.id)
+    ).all()
+    _withdraw_gone(session, Delivery.id.in_(taken), now)
+    columns = (
+        Delivery.id,
+        Delivery.issue_number,
+        Delivery.edition_id,
+        Delivery.subscriber_id,
+        func.coalesce(Subscriber.email, ""),
+    )
+    mine = select(*columns).join(Subscriber).where(*_held(lease_id), Delivery.id.in_(taken))
+    return [Claimed(*row) for row in session.execute(mine.order_by(Delivery.id))]
+
+
+def settle_and_open(
+    session: Session,
+    settings: Settings,
+    lease_id: int,
+    settled: Sequence[Settled],
+    opening: int | None,
+    now: datetime,
+) -> bool:
+    """One commit's worth: settle what is known and mark the next row opened.
+
+    True when the row is opened: only then may its content go. False when it is no longer this
+    lease's (its reader left, or the lease ran out): it must not be sent.
+    """
+    for row in settled:
+        _settle(session, settings, lease_id, row, now)
+    if opening is None:
+        return False
+    change = (
+        update(Delivery)
+        .where(Delivery.id == opening, *_held(lease_id), Delivery.opened_at.is_(None))
+        .values(opened_at=now, first_tried_at=func.coalesce(Delivery.first_tried_at, now))
+    )
+    return changed(session.execute(change)) == 1
+
+
+def park(session: Session, lease_id: int, delivery_id: int, reason: str, now: datetime) -> None:
+    """A message that cannot be made is refused with a reason; the others go on."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.id == delivery_id, *_held(lease_id))
+        .values(**closed(DeliveryState.REFUSED, now), reply=reason)
+    )
+
+
+def _held(lease_id: int) -> tuple[ColumnElement[bool], ...]:
+    return (Delivery.state == DeliveryState.CLAIMED, Delivery.lease_id == lease_id)
+
+
+def _withdraw_gone(session: Session, rows: ColumnElement[bool], now: datetime) -> None:
+    """Rows of readers who left while a content was under way, and that would be tried again."""
+    gone = select(Subscriber.id).where(
+        Subscriber.id == Delivery.subscriber_id, Subscriber.state != SubscriberState.ACTIVE
+    )
+    unopened = and_(is_open(), Delivery.opened_at.is_(None))
+    session.execute(
+        update(Delivery)
+        .where(rows, unopened, gone.exists())
+        .values(**closed(DeliveryState.WITHDRAWN, now))
+    )
+
+
+def _settle(
+    session: Session, settings: Settings, lease_id: int, row: Settled, now: datetime
+) -> None:
+    values = _after(session, settings, row, now)
+    values |= {"status": row.reply.status, "reply": row.reply.words}
+    change = update(Delivery).where(Delivery.id == row.id, *_held(lease_id)).values(**values)
+    if changed(session.execute(change)) == 0:
+        return  # the lease ran out: whoever has the row now settles it
+    if row.outcome is Outcome.ACCEPTED:
+        _move_cursor(session, row.id)
+    else:
+        _withdraw_gone(session, Delivery.id == row.id, now)
+
+
+def _after(session: Session, settings: Settings, row: Settled, now: datetime) -> dict[str, object]:
+    """The columns of a row after an outcome."""
+    tried = {"attempts": Delivery.attempts + 1}
+    match row.outcome:
+        case Outcome.ACCEPTED:
+            return tried | closed(DeliveryState.ACCEPTED, now)
+        case Outcome.REFUSED:
+            return tried | closed(DeliveryState.REFUSED, now)
+        case Outcome.DEFERRED:
+            return tried | _deferred(session, settings, row.id, now)
+        case Outcome.IN_DOUBT:
+            return tried | doubtful(settings, now)
+        case Outcome.OURS | Outcome.UNSENT:
+            return {"state": DeliveryState.PENDING, "lease_id": None, "opened_at": None}
+
+
+def _deferred(
+    session: Session, settings: Settings, delivery_id: int, now: datetime
+) -> dict[str, object]:
+    tried = select(Delivery.attempts, Delivery.first_tried_at).where(Delivery.id == delivery_id)
+    attempts, first = session.execute(tried).one()
+    due_at = retry_at(attempts + 1, now)
+    if first and due_at > first + timedelta(hours=settings.delivery_give_up):
+        return closed(DeliveryState.REFUSED, now)
+    later: dict[str, object] = {"state": DeliveryState.DEFERRED, "due_at": due_at}
+    return later | {"lease_id": None, "opened_at": None}
+
+
+def _move_cursor(session: Session, delivery_id: int) -> None:
+    """In the acceptance's own transaction: the reader has had everything up to the issue's top."""
+    top = (
+        select(Issue.top)
+        .join(Delivery, Delivery.issue_number == Issue.number)
+        .where(Delivery.id == delivery_id)
+        .scalar_subquery()
+    )
+    reader = select(Delivery.subscriber_id).where(Delivery.id == delivery_id).scalar_subquery()
+    session.execute(
+        update(Cursor).where(Cursor.subscriber_id == reader, Cursor.number < top).values(number=top)
+    )
+
+
+def withdraw(session: Session, subscriber_id: int, now: datetime) -> int:
+    """The reader left: every row whose content has not been opened is withdrawn at once."""
+    unopened = or_(is_waiting(), Delivery.opened_at.is_(None))
+    change = (
+        update(Delivery)
+        .where(Delivery.subscriber_id == subscriber_id, is_open(), unopened)
+        .values(**closed(DeliveryState.WITHDRAWN, now))
+    )
+    return changed(session.execute(change))

@@ -1,0 +1,240 @@
+"""An edition turned into bytes once, with gaps; a message is then bytes joined around them.
+
+This room knows headers and encodings, and neither database nor network. A gap stands in a text as a
+private-use character pair around its name (no editor's text can hold one) and in the bytes as a
+random marker on a line of its own, which no quoted-printable soft break can cut (RFC 2045 6.7).
+"""
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.header import Header
+from email.headerregistry import Address
+from email.message import Message
+from email.mime.multipart import MIMEMultipart
+from email.policy import Compat32
+from email.quoprimime import body_encode
+from email.utils import format_datetime
+from enum import StrEnum
+
+from newsletter.links import Links
+from newsletter.settings import Settings
+
+GAP = re.compile("\ue000([a-z-]+)\ue001")
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+MAX_QP_LINE = 75  # one less than RFC 2045 allows: room for the soft break before a gap
+
+
+class Gap(StrEnum):
+    """What differs from reader to reader."""
+
+    UNSUBSCRIBE = "unsubscribe"
+    PREFERENCES = "preferences"
+    TO = "to"
+    MESSAGE_ID = "message-id"
+    DATE = "date"
+
+
+def gap(name: Gap) -> str:
+    """The placeholder that stands for `name` in a text or a URL."""
+    return f"\ue000{name}\ue001"
+
+
+def plain(text: str, values: Mapping[Gap, str]) -> str:
+    """`text` with its gaps filled, for pages and previews; an unnamed gap becomes empty."""
+    return GAP.sub(lambda match: values.get(Gap(match[1]), ""), text)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A whole message, CRLF, 7-bit, with gaps between its parts: part, gap, part, gap … part."""
+
+    parts: Sequence[bytes]
+    gaps: Sequence[Gap]
+
+    def fill(self, values: Mapping[Gap, bytes]) -> bytes:
+        """The bytes of one reader's message (not dot-stuffed). A missing value is a KeyError."""
+        pieces = [self.parts[0]]
+        for name, part in zip(self.gaps, self.parts[1:], strict=True):
+            pieces += (values[name], part)
+        return b"".join(pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a template is built from."""
+
+    locale: str
+    subject: str
+    text: str
+    html: str
+
+
+def issue_template(settings: Settings, number: int, content: Content, by_clock: bool) -> Template:
+    """The message of one edition, with the header set of STANDARDS 8a (what needs no key)."""
+    links = Links(settings.base_url)
+    locale, sender = content.locale, settings.mail_default_sender
+    headers = [
+        *_common_headers(settings, content),
+        ("List-Id", list_id(settings)),
+        ("List-Unsubscribe", f"<{links.unsubscribe(gap(Gap.UNSUBSCRIBE))}>"),  # RFC 8058 3.1
+        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        ("List-Help", f"<{links.help(locale)}>"),
+        ("List-Subscribe", f"<{links.home(locale)}>"),
+        ("List-Owner", f"<mailto:{settings.org_email or sender.addr_spec}>"),
+        ("List-Archive", f"<{links.archive(locale)}>"),
+        ("List-Post", "NO"),
+        ("Archived-At", f"<{links.issue(locale, number)}>"),
+        ("X-Auto-Response-Suppress", "OOF, AutoReply"),
+        ("Feedback-ID", f"{number}:{locale}:news:{settings.feedback_sender}"),
+    ]
+    if by_clock:  # RFC 3834 5: absent when a person pressed send
+        headers.append(("Auto-Submitted", "auto-generated"))
+    return _build(headers, content)
+
+
+def letter(
+    settings: Settings, content: Content, *, to: str, message_id: str, now: datetime, kind: str
+) -> bytes:
+    """A whole mail to one person (a notice), with the header set of STANDARDS 8b."""
+    headers = [
+        *_common_headers(settings, content),
+        ("List-Id", list_id(settings)),
+        ("List-Help", f"<{Links(settings.base_url).help(content.locale)}>"),
+        ("Auto-Submitted", "auto-generated"),
+        ("X-Auto-Response-Suppress", "OOF, AutoReply"),
+        ("Feedback-ID", f"{content.locale}:notice:{kind}:{settings.feedback_sender}"),
+    ]
+    values = {
+        Gap.TO: to,
+        Gap.MESSAGE_ID: message_id,
+        Gap.DATE: date_header(now, settings),
+    }
+    filled = {name: header_value(value).encode("ascii") for name, value in values.items()}
+    return _build(headers, content).fill(filled)
+
+
+def _common_headers(settings: Settings, content: Content) -> list[tuple[str, str]]:
+    sender = settings.mail_default_sender
+    return [
+        ("From", mailbox("From", sender)),
+        ("Reply-To", settings.reply_to or sender.addr_spec),
+        ("To", gap(Gap.TO)),
+        ("Subject", encoded("Subject", content.subject)),
+        ("Date", gap(Gap.DATE)),
+        ("Message-ID", gap(Gap.MESSAGE_ID)),
+        ("Content-Language", content.locale),
+    ]
+
+
+def date_header(now: datetime, settings: Settings) -> str:
+    """RFC 5322 date with the offset of TIMEZONE at that moment."""
+    return format_datetime(now.astimezone(settings.timezone))
+
+
+def list_id(settings: Settings) -> str:
+    """`Fiabel <fiabel.list-id.domain>` (RFC 2919)."""
+    name = settings.mail_default_sender.display_name
+    return angled("List-Id", name, settings.list_id)
+
+
+def mailbox(header: str, address: Address) -> str:
+    """A display name and an ASCII address, RFC 2047 where the name needs it."""
+    return angled(header, address.display_name, address.addr_spec)
+
+
+def angled(header: str, name: str, value: str) -> str:
+    """`name <value>`, or `<value>` alone."""
+    if not name:
+        return f"<{value}>"
+    name = phrase(header, name)
+    # A line that holds an encoded word ends at 76 (RFC 2047 2): the address goes on the next one.
+    space = "\r\n " if "=?" in name else " "
+    return f"{name}{space}<{value}>"
+
+
+def phrase(header: str, name: str) -> str:
+    """A display name as atoms, quoted string or encoded words."""
+    header_value(name)
+    if not name.isascii() or "=?" in name:
+        return encoded(header, name)
+    if re.fullmatch(r"[\w !#$%&'*+/=?^`{|}~-]*", name, re.ASCII):
+        return name
+    escaped = re.sub(r'([\\"])', r"\\\1", name)
+    return f'"{escaped}"'
+
+
+def encoded(header: str, text: str) -> str:
+    """Unstructured text, folded, every encoded word within RFC 2047 2.
+
+    Header.encode is used rather than EmailMessage, whose folding loses spaces (cpython #144156).
+    """
+    header_value(text)
+    charset = "us-ascii" if text.isascii() and "=?" not in text else "utf-8"
+    return Header(text, charset, header_name=header).encode(maxlinelen=75, linesep="\r\n")
+
+
+def header_value(text: str) -> str:
+    """`text`, unless it holds a character that must never reach a header (NUL, CR, LF …)."""
+    if match := CONTROL.search(text):
+        raise ValueError(f"control character U+{ord(match[0]):04X} in a mail header")
+    return text
+
+
+class _WirePolicy(Compat32):
+    """Writes header values as they are: they were encoded and folded above, and only there.
+
+    The email package would turn any unbroken token over 76 characters, such as the URI of
+    List-Unsubscribe, into an encoded word, which RFC 2047 5 forbids (cpython #85725).
+    """
+
+    def fold(self, name: str, value: str) -> str:
+        return f"{name}: {value}\r\n"
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        return self.fold(name, value).encode("ascii")
+
+
+_WIRE = _WirePolicy(linesep="\r\n", mangle_from_=False)
+
+
+def _build(headers: list[tuple[str, str]], content: Content) -> Template:
+    marker = secrets.token_hex(8)
+    whole = MIMEMultipart("alternative", boundary=f"=_{secrets.token_hex(16)}", policy=_WIRE)
+    for name, value in headers:
+        whole[name] = GAP.sub(lambda match: _mark(match, marker), value)
+    whole.attach(_part("plain", content.text, marker))
+    whole.attach(_part("html", content.html, marker))
+    return _split(whole.as_bytes(policy=_WIRE), marker)
+
+
+def _part(kind: str, text: str, marker: str) -> Message:
+    part = Message(policy=_WIRE)
+    part["Content-Type"] = f'text/{kind}; charset="utf-8"'
+    part["Content-Transfer-Encoding"] = "quoted-printable"
+    part.set_payload(_quoted_printable(text, marker))
+    return part
+
+
+def _quoted_printable(text: str, marker: str) -> str:
+    """Encode segment by segment, each gap alone between soft line breaks."""
+    segments = GAP.split(text.replace("\r\n", "\n").replace("\r", "\n"))
+    lines = []
+    for index, segment in enumerate(segments):
+        if index % 2:
+            lines.append(f"=\r\n@{marker}-{segment}@=\r\n")
+        else:
+            raw = segment.encode("utf-8").decode("latin-1")  # body_encode wants a char per octet
+            lines.append(body_encode(raw, maxlinelen=MAX_QP_LINE, eol="\r\n"))
+    return "".join(lines)
+
+
+def _mark(match: re.Match[str], marker: str) -> str:
+    return f"@{marker}-{match[1]}@"
+
+
+def _split(whole: bytes, marker: str) -> Template:
+    parts = re.split(rb"@" + marker.encode() + rb"-([a-z-]+)@", whole)
+    return Template(parts[::2], [Gap(name.decode()) for name in parts[1::2]])

@@ -1,0 +1,248 @@
+"""Claim, open, settle, reclaim: what one commit promises, and what a crash leaves behind."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from newsletter.db import Database
+from newsletter.delivery import ledger
+from newsletter.delivery.ledger import Settled
+from newsletter.delivery.outcomes import Outcome, Reply, Stage
+from newsletter.models import Cursor, Delivery, DeliveryState, Subscriber, SubscriberState
+from newsletter.settings import Settings
+from tests.delivery.conftest import add_issue, add_readers, plan_all
+
+OK = Reply(Stage.CONTENT, 250, "2.0.0 queued")
+LATER = Reply(Stage.RCPT, 451, "4.3.0 try later jan@voorbeeld.example")
+NO = Reply(Stage.RCPT, 550, "5.1.1 unknown")
+
+
+@pytest.fixture
+def worked(planned: Database, settings: Settings, now: datetime) -> tuple[Session, int]:
+    """A write session on 25 planned rows, and a lease."""
+    session = Session(planned.engine, expire_on_commit=False)
+    return session, ledger.take_lease(session, settings, "test", now)
+
+
+def row(session: Session, delivery_id: int) -> Delivery:
+    session.expire_all()
+    return session.get_one(Delivery, delivery_id)
+
+
+def settle(
+    session: Session, settings: Settings, lease: int, id: int, outcome: Outcome, now: datetime
+) -> None:
+    reply = {Outcome.ACCEPTED: OK, Outcome.REFUSED: NO}.get(outcome, LATER)
+    ledger.settle_and_open(session, settings, lease, [Settled(id, outcome, reply)], None, now)
+
+
+def open_row(session: Session, settings: Settings, lease: int, id: int, now: datetime) -> bool:
+    return ledger.settle_and_open(session, settings, lease, [], id, now)
+
+
+def test_claims_are_ordered_limited_and_disjoint(
+    worked: tuple[Session, int], settings: Settings, now: datetime
+) -> None:
+    session, lease = worked
+    first = ledger.claim(session, lease, now, 10)
+    second = ledger.claim(session, lease, now, 10)
+    third = ledger.claim(session, lease, now, 10)
+    ids = [claimed.id for claimed in first + second + third]
+    assert [len(first), len(second), len(third)] == [10, 10, 5]
+    assert ids == sorted(set(ids))
+    assert first[0].email == "r1@voorbeeld.example"
+
+
+def test_acceptance_moves_the_cursor_in_the_same_commit(
+    worked: tuple[Session, int], settings: Settings, now: datetime
+) -> None:
+    session, lease = worked
+    first, second, *_ = ledger.claim(session, lease, now, 10)
+    assert open_row(session, settings, lease, first.id, now)
+    done = [Settled(first.id, Outcome.ACCEPTED, OK)]
+    assert ledger.settle_and_open(session, settings, lease, done, second.id, now)
+    assert row(session, first.id).state is DeliveryState.ACCEPTED
+    assert row(session, second.id).opened_at == now
+    assert session.get_one(Cursor, first.subscriber_id).number == 1
+    assert session.get_one(Cursor, second.subscriber_id).number == 0
+
+
+def test_a_zombie_settles_and_opens_nothing(
+    worked: tuple[Session, int], settings: Settings, now: datetime
+) -> None:
+    session, lease = worked
+    first, second, *_ = ledger.claim(session, lease, now, 10)
+    open_row(session, settings, lease, first.id, now)
+    late = now + timedelta(seconds=settings.lease_seconds + 1)
+    assert ledger.reclaim(session, settings, late) == 1
+    settle(session, settings, lease, first.id, Outcome.ACCEPTED, late)
+    assert row(session, first.id).state is DeliveryState.PENDING
+    assert row(session, first.id).in_doubt == 1
+    assert row(session, second.id).in_doubt == 0
+    assert not open_row(session, settings, lease, second.id, late)
+    assert not ledger.renew_lease(session, settings, lease, late)
+    assert ledger.claim(session, lease, late, 10) == []
+
+
+def test_a_lease_id_is_never_used_again(
+    worked: tuple[Session, int], settings: Settings, now: datetime
+) -> None:
+    session, lease = worked
+    ledger.release_lease(session, settings, lease, now)
+    assert ledger.take_lease(session, settings, "test", now) > lease
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(days=365)])
+def test_an_expiry_too_far_ahead_counts_as_expired(
+    worked: tuple[Session, int], settings: Settings, now: datetime, ahead: timedelta
+) -> None:
+    session, lease = worked
+    ledger.claim(session, lease, now, 10)
+    assert ledger.reclaim(session, settings, now) == 0
+    assert ledger.reclaim(session, settings, now - ahead) == 1
+
+
+def test_in_doubt_is_sent_again_twice_then_held(
+    worked: tuple[Session, int], settings: Settings, now: datetime
+) -> None:
+    session, lease = worked
+    id = ledger.claim(session, lease, now, 1)[0].id
+    for expected in (1, 2, 3):
+        assert open_row(session, settings, lease, id, now)
+        settle(session, settings, lease, id, Outcome.IN_DOUBT, now)
+        assert row(session, id).in_doubt == expected
+        if expected < 3:
+            assert ledger.claim(session, lease, now, 1)[0].id == id
+    assert row(session, id).due_at is None
+    assert id not in [claimed.id for claimed in ledger.claim(session, lease, now, 100)]
+    assert ledger.counts(session, 1)["in_doubt"] == 1
+    assert ledger.release_held(session, 1, now, send=True) == 1
+    assert ledger.claim(session, lease, now, 1)[0].id == id
+
+
+def test_in_doubt_hold_holds_at_once(
+    worked: tuple[Session, int], settings: Settings, now: datetime
+) -> None:
+    session, lease = worked
+    settings = replace(settings, in_doubt="hold")
+    id = ledger.claim(session, lease, now, 1)[0].id
+    open_row(session, settings, lease, id, now)
+    ledger.release_lease(session, settings, lease, now)
+    assert row(session, id).due_at is None
+
+
+def test_leaving_withdraws_all_but_the_opened_row(
+    worked: tuple[Session, int], settings: Settings, now: datetime
+) -> None:
+    session, lease = worked
+    opened, claimed = ledger.claim(session, lease, now, 2)
+    open_row(session, settings, lease, opened.id, now)
+    pending = session.scalars(select(Delivery).where(Delivery.state == "pending")).first()
+    assert pending is not None
+    for subscriber_id in (opened.subscriber_id, claimed.subscriber_id, pending.subscriber_id):
+        session.get_one(Subscriber, subscriber_id).state = SubscriberState.LEFT
+        ledger.withdraw(session, subscriber_id, now)
+    assert row(session, opened.id).state is DeliveryState.CLAIMED
+    assert row(session, claimed.id).state is DeliveryState.WITHDRAWN
+    assert row(session, pending.id).state is DeliveryState.WITHDRAWN
+    assert not open_row(session, settings, lease, claimed.id, now)
+    settle(session, settings, lease, opened.id, Outcome.DEFERRED, now)
+    assert row(session, opened.id).state is DeliveryState.WITHDRAWN, "left: never tried again"
+
+
+def test_a_deferred_row_comes_back_and_is_given_up(
+    worked: tuple[Session, int], settings: Settings, now: datetime
+) -> None:
+    session, lease = worked
+    id = ledger.claim(session, lease, now, 1)[0].id
+    open_row(session, settings, lease, id, now)
+    settle(session, settings, lease, id, Outcome.DEFERRED, now)
+    found = row(session, id)
+    assert found.state is DeliveryState.DEFERRED
+    assert found.due_at is not None
+    assert timedelta(minutes=10) < found.due_at - now < timedelta(minutes=20)
+    assert found.reply == "451 4.3.0 try later <address>"
+    later = now + timedelta(hours=settings.delivery_give_up)
+    assert id in [claimed.id for claimed in ledger.claim(session, lease, later, 100)]
+    open_row(session, settings, lease, id, later)
+    settle(session, settings, lease, id, Outcome.DEFERRED, later)
+    assert row(session, id).state is DeliveryState.REFUSED
+
+
+def test_i3_the_states_add_up_to_planned(
+    worked: tuple[Session, int], settings: Settings, now: datetime
+) -> None:
+    session, lease = worked
+    outcomes = [Outcome.ACCEPTED, Outcome.REFUSED, Outcome.DEFERRED, Outcome.IN_DOUBT]
+    for claimed, outcome in zip(ledger.claim(session, lease, now, 4), outcomes, strict=True):
+        open_row(session, settings, lease, claimed.id, now)
+        settle(session, settings, lease, claimed.id, outcome, now)
+    counts = ledger.counts(session, 1)
+    assert counts == {
+        "planned": 25,
+        "pending": 22,
+        "claimed": 0,
+        "accepted": 1,
+        "deferred": 1,
+        "refused": 1,
+        "withdrawn": 0,
+        "in_doubt": 1,
+        "bounced": 0,
+    }
+
+
+def test_a_newer_issue_takes_over_what_was_certainly_not_sent(
+    worked: tuple[Session, int], settings: Settings, now: datetime
+) -> None:
+    session, lease = worked
+    accepted, claimed, doubtful = ledger.claim(session, lease, now, 3)
+    for one, outcome in ((accepted, Outcome.ACCEPTED), (doubtful, Outcome.IN_DOUBT)):
+        open_row(session, settings, lease, one.id, now)
+        settle(session, settings, lease, one.id, outcome, now)
+    newer = add_issue(session, now, number=2)
+    assert plan_all(session, newer, now) == 23, "22 pending ones and the accepted one"
+    assert row(session, claimed.id).state is DeliveryState.CLAIMED
+    assert row(session, doubtful.id).state is DeliveryState.PENDING
+    assert ledger.readers_waiting(session, newer, 2)
+    assert ledger.counts(session, 1)["withdrawn"] == 22
+    ledger.release_lease(session, settings, lease, now)
+    ledger.release_held(session, 1, now, send=False)
+    lease = ledger.take_lease(session, settings, "test", now)
+    for one in ledger.claim(session, lease, now, 2, issue_number=1):
+        open_row(session, settings, lease, one.id, now)
+        settle(session, settings, lease, one.id, Outcome.ACCEPTED, now)
+    assert plan_all(session, newer, now) == 2, "the two that had to settle first"
+    assert not ledger.readers_waiting(session, newer, 2)
+    assert plan_all(session, newer, now) == 0, "planning again plans nobody twice"
+
+
+def test_the_database_itself_refuses_a_second_open_row(planned: Database, now: datetime) -> None:
+    second = text(
+        "INSERT INTO deliveries (issue_number, subscriber_id, edition_id, state, attempts,"
+        " in_doubt) SELECT 2, subscriber_id, edition_id, 'pending', 0, 0 FROM deliveries"
+    )
+    with planned.write() as session:
+        add_issue(session, now, number=2)
+        with pytest.raises(IntegrityError):
+            session.execute(second)
+        session.rollback()
+
+
+def test_who_confirms_later_gets_only_what_is_new(planned: Database, now: datetime) -> None:
+    with planned.write() as session:
+        (reader,) = add_readers(session, 1, now, first=100)
+        assert session.get_one(Cursor, reader.id).number == 1
+
+
+def test_skip_moves_cursors_without_rows(planned: Database, now: datetime) -> None:
+    with planned.write() as session:
+        session.execute(text("UPDATE deliveries SET state = 'accepted'"))
+        newer = add_issue(session, now, number=2)
+        (group,) = ledger.groups(session, newer, 2)
+        assert ledger.skip(session, newer, 2, group) == 25
+        assert ledger.lowest_cursor(session, "monthly") == 2
+        assert ledger.counts(session, 2)["planned"] == 0
