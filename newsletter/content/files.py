@@ -1,0 +1,73 @@
+"""Files of one folder, read anew only when they changed. Never leads out of the folder."""
+
+import os
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from newsletter.content.source import LARGEST
+
+Made = TypeVar("Made")
+
+
+class NotAFile(Exception):
+    """Something that cannot be read as a file of the shelf; the message says how to mend it."""
+
+
+class Files:
+    """The files under `root`; for many threads."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._made: dict[Path, tuple[tuple[int, int, int], Any]] = {}
+        self._lock = threading.Lock()
+
+    def under(self, folder: str) -> Iterator[Path]:
+        """Every name in a folder of the root and in its folders; folders that are links count as
+        names and are not entered."""
+        for place, folders, names in os.walk(self.root / folder):
+            folders.sort()
+            links = [name for name in folders if (Path(place) / name).is_symlink()]
+            for name in sorted(names + links):
+                yield Path(place) / name
+
+    def has(self, folder: str, name: str) -> bool:
+        """Is there a readable file of that name?"""
+        path = self.root / folder / name
+        return path.is_file() and self._is_inside(path)
+
+    def load(self, path: Path, make: Callable[[bytes], Made]) -> Made:
+        """What `make` made of the file's bytes, kept until the file changes. At most one byte more
+        than LARGEST is read. Raises NotAFile, FileNotFoundError."""
+        if path.is_symlink() and not self._is_inside(path):
+            raise NotAFile("This link leads out of the content folder; put the file itself here.")
+        try:
+            # Without O_NONBLOCK a named pipe would hold the reader for ever.
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        except PermissionError:
+            raise NotAFile("The file may not be read; change its permissions.") from None
+        with os.fdopen(handle, "rb") as file:
+            made: Made = self._load_open(path, file.fileno(), file.read, make)
+        return made
+
+    def _load_open(
+        self, path: Path, handle: int, read: Callable[[int], bytes], make: Callable[[bytes], Made]
+    ) -> Made:
+        state = os.fstat(handle)
+        if not stat.S_ISREG(state.st_mode):
+            raise NotAFile("This is not a file; remove it from the content folder.")
+        # Taken before reading: a change during the read is seen the next time.
+        key = (state.st_mtime_ns, state.st_size, state.st_ino)
+        with self._lock:
+            known = self._made.get(path)
+        if known is None or known[0] != key:
+            known = (key, make(read(LARGEST + 1)))
+            with self._lock:
+                self._made[path] = known
+        made: Made = known[1]
+        return made
+
+    def _is_inside(self, path: Path) -> bool:
+        return path.resolve().is_relative_to(self.root.resolve())

@@ -1,0 +1,232 @@
+"""The shelf read from the content folder and checked as a whole.
+
+Files are read anew whenever they change; nothing needs to be restarted or told. One `Library` may
+be used by many threads.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, datetime
+from functools import partial
+from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
+from zoneinfo import ZoneInfo
+
+from newsletter.content import frontmatter, names, source
+from newsletter.content.files import Files, NotAFile
+from newsletter.content.frontmatter import FrontMatter, PageMatter, Read
+from newsletter.content.markdown import Body, convert
+from newsletter.content.shelf import Item, ItemText, Page
+from newsletter.content.source import Note
+from newsletter.content.topics import Topics
+from newsletter.content.topics import read as read_topics
+from newsletter.errors import Finding, FixContent
+from newsletter.i18n import DEFAULT, LOCALES
+
+BRUSSELS = ZoneInfo("Europe/Brussels")
+# A translation tells the same: these facts are equal in all languages of an item.
+SHARED = ("date", "topics", "country", "sdgs", "deadline")
+Matter = TypeVar("Matter", bound=FrontMatter | PageMatter)
+_Where = tuple[Path, int, str]
+
+
+class Text(NamedTuple, Generic[Matter]):
+    """One file, read. `front` is None and `notes` say why when its front matter is wrong."""
+
+    path: Path
+    slug: str
+    locale: str
+    front: Matter | None
+    lines: dict[str, int]
+    body: Body
+    body_line: int
+    notes: tuple[Note, ...]
+
+
+class Library:
+    """All content under `folder`; event times without an offset are on the clocks of `zone`."""
+
+    def __init__(self, folder: Path, zone: ZoneInfo = BRUSSELS) -> None:
+        self.folder = folder
+        self._files = Files(folder)
+        self._read_item = partial(frontmatter.read_item, zone=zone)
+
+    def topics(self) -> dict[str, dict[str, str]]:
+        """Names of the topics: `topics()["milieu"]["fr"]`, in the order of the file.
+        Raises FixContent when topics.toml is wrong."""
+        found = self._topics()
+        if found.notes:
+            path = self.folder / "topics.toml"
+            raise FixContent(*self._findings((path, *note) for note in found.notes))
+        return found.names
+
+    def items(self) -> list[Item]:
+        """All items, newest first, drafts too. Raises FixContent with all there is to mend."""
+        texts, findings = self._inspect()
+        if findings:
+            raise FixContent(*findings)
+        return _newest_first(_group(texts))
+
+    def sound_items(self) -> list[Item]:
+        """Items that can be read, newest first, whatever is wrong with others: for pages."""
+        return _newest_first(_group(self._texts("items", self._read_item)))
+
+    def check(self) -> list[Finding]:
+        """Everything there is to mend on the shelf, by file and line."""
+        return self._inspect()[1]
+
+    def pages(self, locale: str) -> list[Page]:
+        """All pages that can be read, by `order`, each in `locale` where it exists."""
+        found = [self.page(name, locale) for name in sorted({text.slug for text in self._pages()})]
+        return sorted((page for page in found if page), key=lambda page: page.order)
+
+    def page(self, name: str, locale: str) -> Page | None:
+        """One page in `locale`, else in Dutch, else in the first language it has; None: no page."""
+        texts = {text.locale: text for text in self._pages() if text.slug == name}
+        for asked in (locale, DEFAULT, *LOCALES):
+            text = texts.get(asked)
+            if text and text.front:
+                front = text.front
+                return Page(
+                    name, asked, front.title, front.summary, front.order, front.updated, text.body
+                )
+        return None
+
+    def _inspect(self) -> tuple[list[Text[FrontMatter]], list[Finding]]:
+        topics = self._topics()
+        found: list[_Where] = [(self.folder / "topics.toml", *note) for note in topics.notes]
+        items = self._texts("items", self._read_item, found)
+        pages = self._texts("pages", frontmatter.read_page, found)
+        found += [(text.path, *note) for text in items for note in text.notes]
+        found += [(text.path, *note) for text in pages for note in text.notes]
+        found += _unknown_topics(items, topics.names)
+        found += self._missing_images(items)
+        found += [*_doubles(items), *_doubles(pages), *_contradictions(items)]
+        return items, self._findings(found)
+
+    def _pages(self) -> list[Text[PageMatter]]:
+        return self._texts("pages", frontmatter.read_page)
+
+    def _topics(self) -> Topics:
+        try:
+            return self._files.load(self.folder / "topics.toml", read_topics)
+        except FileNotFoundError:
+            message = 'The file is missing; make it, with [topic] and nl = "…" lines.'
+        except NotAFile as error:
+            message = str(error)
+        return Topics({}, (Note(1, message),))
+
+    def _texts(
+        self,
+        folder: str,
+        read: Callable[[str], Read[Matter]],
+        found: list[_Where] | None = None,
+    ) -> list[Text[Matter]]:
+        """All files of a folder; what cannot be a text at all is added to `found`."""
+        texts, found = [], [] if found is None else found
+        for path in self._files.under(folder):
+            if names.is_leftover(path.name):
+                continue
+            name = names.split(path.name)
+            if name.fault:
+                found.append((path, 1, name.fault))
+            if not path.name.endswith(".md"):
+                continue
+            try:
+                texts.append(self._files.load(path, partial(_read, path, name, read)))
+            except NotAFile as error:
+                found.append((path, 1, str(error)))
+            except FileNotFoundError:
+                continue
+        return texts
+
+    def _missing_images(self, texts: Iterable[Text[FrontMatter]]) -> Iterator[_Where]:
+        for text in texts:
+            image = text.front.image if text.front else ""
+            if image and not self._files.has("images", image):
+                message = f"The picture '{image}' is not in content/images; put it there."
+                yield text.path, text.lines["image"], message
+
+    def _findings(self, found: Iterable[_Where]) -> list[Finding]:
+        return [
+            Finding(path.relative_to(self.folder.parent), line, message)
+            for path, line, message in sorted(set(found))
+        ]
+
+
+def _read(
+    path: Path, name: names.Name, read: Callable[[str], Read[Matter]], data: bytes
+) -> Text[Matter]:
+    cut = source.read(data)
+    if cut.header is None:
+        return Text(path, name.slug, name.locale, None, {}, Body("", ""), 1, cut.notes)
+    front = read(cut.header)
+    body, faults = convert(cut.body, name.locale or DEFAULT, anchor=name.slug)
+    below = tuple(Note(note.line + cut.body_line - 1, note.message) for note in faults)
+    notes = (*cut.notes, *front.notes, *below)
+    lines = dict(front.lines)
+    return Text(path, name.slug, name.locale, front.value, lines, body, cut.body_line, notes)
+
+
+def _group(texts: Iterable[Text[FrontMatter]]) -> list[Item]:
+    """Items made of sound texts that stand in one folder."""
+    grouped: dict[str, dict[str, ItemText]] = {}
+    homes: dict[str, Path] = {}
+    for text in texts:
+        if (
+            text.front
+            and text.locale
+            and homes.setdefault(text.slug, text.path.parent) == (text.path.parent)
+        ):
+            grouped.setdefault(text.slug, {})[text.locale] = ItemText(
+                text.slug, text.locale, text.path, text.front, text.body, text.body_line
+            )
+    return [Item(slug, found) for slug, found in grouped.items()]
+
+
+def _doubles(texts: Iterable[Text[Matter]]) -> Iterator[_Where]:
+    homes: dict[str, Path] = {}
+    for text in texts:
+        home = homes.setdefault(text.slug, text.path.parent)
+        if text.locale and home != text.path.parent:
+            place = "/".join(home.parts[-2:])
+            message = f"The slug '{text.slug}' is taken in {place} already; rename this file."
+            yield text.path, 1, message
+
+
+def _newest_first(items: list[Item]) -> list[Item]:
+    return sorted(items, key=lambda item: (-item.original.front.date.toordinal(), item.slug))
+
+
+def _unknown_topics(
+    texts: Iterable[Text[FrontMatter]], known: Mapping[str, object]
+) -> Iterator[_Where]:
+    for text in texts:
+        for topic in text.front.topics if text.front else ():
+            if topic not in known:
+                message = f"The topic '{topic}' is unknown; known are {', '.join(known)}."
+                yield text.path, text.lines["topics"], message
+
+
+def _contradictions(texts: list[Text[FrontMatter]]) -> Iterator[_Where]:
+    lines = {text.path: text.lines for text in texts}
+    for item in _group(texts):
+        facts = _shared_facts(item.original.front)
+        for text in item.texts.values():
+            for name, value in _shared_facts(text.front).items():
+                if value != facts[name]:
+                    shown = f"{_shown(value)} here but {_shown(facts[name])} in"
+                    message = f"'{name}' is {shown} {item.original.path.name}; make them equal."
+                    yield text.path, lines[text.path].get(name, 1), message
+
+
+def _shared_facts(front: FrontMatter) -> dict[str, object]:
+    times = (front.event.start, front.event.end) if front.event else ()
+    return {**{name: getattr(front, name) for name in SHARED}, "event": times}
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(_shown(part) for part in value if part is not None) or "missing"
+    if isinstance(value, datetime):
+        return value.isoformat(" ", "minutes")
+    return value.isoformat() if isinstance(value, date) else str(value or "missing")

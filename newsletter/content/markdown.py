@@ -1,0 +1,148 @@
+"""Markdown to sanitised HTML and to plain text, both from one tree.
+
+`render` is what everyone calls; `convert` also tells editors what to mend. The sanitisers stand
+behind `_sanitise` alone: bleach (which reached its end in June 2026), then nh3 as the last gate.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+from xml.etree.ElementTree import Element, tostring
+
+import bleach
+import nh3
+
+from newsletter.content import tree
+from newsletter.content.plaintext import to_text
+from newsletter.content.safety import ANY, strip
+from newsletter.content.source import Note
+from newsletter.content.typography import set_type
+from newsletter.i18n import DEFAULT
+
+TAGS = frozenset(
+    (
+        "p", "h3", "h4", "ul", "ol", "li", "dl", "dt", "dd", "blockquote", "pre", "code", "hr",
+        "br", "a", "strong", "em", "sup", "table", "thead", "tbody", "tr", "th", "td",
+    )
+)  # fmt: skip
+ATTRIBUTES = {
+    "a": {"href"},
+    "th": {"scope", "align"},
+    "td": {"align"},
+    "ol": {"start"},
+    "li": {"id"},
+    "sup": {"id"},
+}
+_VALUES = {
+    "scope": re.compile("col"),
+    "align": re.compile("left|right|center"),
+    "start": re.compile("[0-9]{1,8}"),
+    "id": re.compile("[a-z0-9-]+-fn(ref)?-[0-9]+"),
+    "href": re.compile(r"#[a-z0-9-]+-fn-[0-9]+|(https?://|mailto:).+", re.IGNORECASE),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """One text twice: `html`, a sanitised fragment with headings from h3, and `text`, at most 72
+    wide but for long addresses."""
+
+    html: str
+    text: str
+
+
+class Converted(NamedTuple):
+    """A body and what to mend in it; lines count from 1 at the body's first line."""
+
+    body: Body
+    notes: tuple[Note, ...]
+
+
+def render(markdown: str, language: str = DEFAULT, anchor: str = "") -> Body:
+    """Any text as a body, with the quotes of `language`; `anchor` (a slug) makes footnote ids
+    unique on a page with several items. Never raises."""
+    return convert(markdown, language, anchor).body
+
+
+def convert(markdown: str, language: str = DEFAULT, anchor: str = "") -> Converted:
+    """`render`, and notes about headings, links, pictures and HTML that an editor has to mend."""
+    if tangle := tree.first_tangle(markdown):
+        message = f"This paragraph has more than {tree.MOST_BRACKETS} brackets '['; split it up."
+        return Converted(_as_typed(markdown), (Note(tangle, message),))
+    try:
+        grown = tree.grow(markdown, anchor)
+        set_type(grown.root, language)
+        body = Body(_sanitise(_to_html(grown.root)), to_text(grown.root))
+    except RecursionError:
+        return Converted(
+            _as_typed(markdown), (Note(1, "The text is nested too deeply; flatten it."),)
+        )
+    return Converted(body, _locate(grown.problems, strip(markdown).split("\n")))
+
+
+def _to_html(root: Element) -> str:
+    return tostring(root, encoding="unicode", method="html")
+
+
+def _sanitise(markup: str) -> str:
+    cleaned = bleach.clean(
+        markup,
+        tags=TAGS,
+        attributes=lambda tag, name, value: _keeps(tag, name, value) is not None,
+        protocols=ANY,
+        strip=True,
+    )
+    return nh3.clean(
+        cleaned,
+        tags=set(TAGS),
+        attributes=ATTRIBUTES,
+        attribute_filter=_keeps,
+        url_schemes=set(ANY),
+        link_rel=None,
+    ).strip()
+
+
+def _keeps(tag: str, name: str, value: str) -> str | None:
+    if name in ATTRIBUTES.get(tag, ()) and _VALUES[name].fullmatch(value):
+        return value
+    return None
+
+
+def _as_typed(markdown: str) -> Body:
+    """The Markdown itself as one block: what is left to do with a text nobody can parse."""
+    root = Element("div")
+    pre = Element("pre")
+    pre.text = strip(markdown)
+    root.append(pre)
+    return Body(_sanitise(_to_html(root)), strip(markdown))
+
+
+def _locate(problems: list[tree.Problem], lines: list[str]) -> tuple[Note, ...]:
+    """Problems at their lines; the same snippet again means the next place that has it."""
+    places: dict[str, list[int]] = {}
+    notes = []
+    for problem in problems:
+        if problem.snippet not in places:
+            places[problem.snippet] = _places(problem, lines)
+        left = places[problem.snippet]
+        notes.append(Note(left.pop(0) if len(left) > 1 else left[0], problem.message))
+    return tuple(sorted(set(notes)))
+
+
+def _places(problem: tree.Problem, lines: list[str]) -> list[int]:
+    """Lines that a snippet stands on, once for each time; [1] when it was written otherwise."""
+    if problem.heading:
+        return [n for n in range(1, len(lines) + 1) if _is_heading(lines, n, problem)] or [1]
+    exact = re.compile(rf"(?<![^\s(<]){re.escape(problem.snippet)}(?![^\s)>])")
+    found = [n for n, line in enumerate(lines, start=1) for _ in exact.findall(line)]
+    return found or [n for n, line in enumerate(lines, start=1) if problem.snippet in line] or [1]
+
+
+def _is_heading(lines: list[str], number: int, problem: tree.Problem) -> bool:
+    line, below = lines[number - 1], "".join(lines[number : number + 1])
+    marked = "#" in line or below.startswith(("=", "-"))
+    return marked and _letters(line) == _letters(problem.snippet)
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text))

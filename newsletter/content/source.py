@@ -1,0 +1,69 @@
+"""One file of the shelf as bytes: UTF-8, characters, and the cut between front matter and body.
+
+Knows nothing of YAML or Markdown. Whatever is wrong becomes a `Note`; nothing raises.
+"""
+
+from typing import NamedTuple
+
+from newsletter.content.safety import FORBIDDEN, first_forbidden, strip
+
+LARGEST = 200_000  # bytes in a file
+MOST_NOTES = 20  # lines with forbidden characters that are listed one by one
+
+
+class Note(NamedTuple):
+    """What is wrong at a line (1-based, of the file) and how to mend it, in one sentence."""
+
+    line: int
+    message: str
+
+
+class Source(NamedTuple):
+    """A file cut in two. `header` starts at line 2, `body` at `body_line`; both without forbidden
+    characters. Without front matter `header` is None and a note says so."""
+
+    header: str | None
+    body: str
+    body_line: int
+    notes: tuple[Note, ...]
+
+
+def read(data: bytes) -> Source:
+    """Decode and cut a whole file."""
+    if len(data) > LARGEST:
+        return _unreadable(1, f"The file is larger than {LARGEST // 1000} kB; make it shorter.")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        return _unreadable(line, "This line is not UTF-8; save the file with UTF-8 encoding.")
+    notes = _forbidden_characters(text)
+    header, body, body_line, note = _cut(strip(text).split("\n"))
+    return Source(header, body, body_line, (*notes, *([note] if note else [])))
+
+
+def _unreadable(line: int, message: str) -> Source:
+    return Source(None, "", 1, (Note(line, message),))
+
+
+def _forbidden_characters(text: str) -> list[Note]:
+    notes = []
+    # Not splitlines(): that also splits at characters that are refused here.
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
+        if FORBIDDEN.search(line):
+            what = first_forbidden(line)
+            notes.append(
+                Note(number, f"This line holds the invisible character {what}; remove it.")
+            )
+    return notes[:MOST_NOTES]
+
+
+def _cut(lines: list[str]) -> tuple[str | None, str, int, Note | None]:
+    if lines[0].rstrip() != "---":
+        opening = Note(1, "The file has to begin with a line --- that opens the front matter.")
+        return None, "\n".join(lines), 1, opening
+    for index, line in enumerate(lines[1:], start=1):
+        if line.rstrip() == "---":
+            return "\n".join(lines[1:index]), "\n".join(lines[index + 1 :]), index + 2, None
+    message = "The front matter that opens here is never closed; put a line --- under it."
+    return None, "", 1, Note(1, message)

@@ -1,0 +1,276 @@
+"""Markdown to a clean element tree: the one place that speaks with Python-Markdown.
+
+Only what mail programs show survives here already; `markdown.render` still sanitises what is made
+of it. No `extra`: it brings raw HTML in Markdown and attribute lists. No postprocessors: the tree
+is complete, nothing is hidden in the library's stash of raw HTML.
+"""
+
+import html
+import re
+from typing import NamedTuple, cast
+from xml.etree.ElementTree import Element, SubElement
+
+import markdown
+from markdown.blockprocessors import BlockProcessor
+from markdown.extensions.def_list import DefListExtension
+from markdown.extensions.footnotes import FootnoteExtension
+from markdown.extensions.sane_lists import SaneListExtension
+from markdown.extensions.tables import TableExtension
+from markdown.inlinepatterns import AUTOMAIL_RE, ENTITY_RE, HTML_RE, InlineProcessor
+from markdown.util import AtomicString, code_escape
+
+from newsletter.content.safety import strip, url_fault
+
+MOST_BRACKETS = 300  # in one paragraph
+_STASHED = re.compile("\x02[^\x03]*\x03")
+_LEVELS = {"h1": "h3", "h2": "h3", "h3": "h4", "h4": "h4", "h5": "h4", "h6": "h4"}
+# Link texts that say nothing without their sentence (HTM-08), in all our languages.
+VAGUE = frozenset(
+    """hier|klik hier|klik|lees meer|lees verder|meer|meer lezen|meer info|meer informatie|deze link
+    |link|website|ici|cliquez ici|cliquer ici|lire la suite|lire plus|plus|plus d’infos|plus d'infos
+    |en savoir plus|lien|ce lien|here|click here|read more|more|more info|this link|this page
+    |hier klicken|klicken sie hier|mehr|weiterlesen|mehr lesen|mehr erfahren|mehr infos""".replace(
+        "\n    ", ""
+    ).split("|")
+)
+_UNSAFE_IN_ID = re.compile(r"[^a-z0-9-]")
+
+
+class Problem(NamedTuple):
+    """What to mend in a body; `snippet` is the piece of Markdown to look for, or a heading."""
+
+    snippet: str
+    message: str
+    heading: bool = False
+
+
+class Tree(NamedTuple):
+    """`root` is a div; its tags are those of `markdown.TAGS`, span, and div for the footnotes."""
+
+    root: Element
+    problems: list[Problem]
+
+
+def grow(text: str, anchor: str) -> Tree:
+    """The tree of a Markdown text; `anchor` makes the ids of its footnotes unique on a page."""
+    problems: list[Problem] = []
+    root = _parse(strip(text), problems)
+    _resolve(root)
+    _shift_headings(root, problems)
+    for element in root.iter():
+        _clean(element, problems)
+    _number_footnotes(root, _UNSAFE_IN_ID.sub("-", anchor.lower()) or "note")
+    return Tree(root, problems)
+
+
+def first_tangle(text: str) -> int | None:
+    """Line of the first paragraph with so many brackets that Python-Markdown, which tries every
+    pair of them, would take minutes; None: there is none."""
+    line = 1
+    for block in strip(text).split("\n\n"):
+        if block.count("[") > MOST_BRACKETS:
+            return line + len(block) - len(block.lstrip("\n"))
+        line += block.count("\n") + 2
+    return None
+
+
+def text_of(element: Element) -> str:
+    """All text in an element, on one line."""
+    return " ".join("".join(element.itertext()).split())
+
+
+def _parse(text: str, problems: list[Problem]) -> Element:
+    parser = _parser(problems)
+    lines = text.split("\n")
+    for preprocessor in parser.preprocessors:
+        lines = preprocessor.run(lines)
+    root = cast("Element", parser.parser.parseDocument(lines).getroot())
+    for treeprocessor in parser.treeprocessors:
+        changed = treeprocessor.run(root)
+        root = root if changed is None else changed
+    return root
+
+
+def _parser(problems: list[Problem]) -> markdown.Markdown:
+    parser = markdown.Markdown(
+        extensions=[
+            # The marker is a text that no editor can write.
+            _Footnotes(PLACE_MARKER="\x02here\x03", BACKLINK_TEXT=""),
+            TableExtension(use_align_attribute=True),
+            DefListExtension(),
+            SaneListExtension(),
+        ]
+    )
+    parser.preprocessors.deregister("html_block")
+    parser.inlinePatterns.register(_Html(HTML_RE, problems), "html", 90)
+    parser.inlinePatterns.register(_Dangling(problems), "dangling", 172)
+    parser.inlinePatterns.register(_Entity(ENTITY_RE), "entity", 80)
+    parser.inlinePatterns.register(_Mail(AUTOMAIL_RE), "automail", 110)
+    parser.parser.blockprocessors.register(_Fence(parser.parser), "fence", 95)
+    return parser
+
+
+class _Footnotes(FootnoteExtension):
+    """Footnotes without the search for a free id, which is quadratic; ids are ours."""
+
+    def unique_ref(self, reference: str, found: bool = False) -> str:
+        return reference
+
+
+class _Html(InlineProcessor):
+    """HTML stays the text that it is; the editor hears about it."""
+
+    def __init__(self, pattern: str, problems: list[Problem]) -> None:
+        super().__init__(pattern)
+        self.problems = problems
+
+    def handleMatch(  # type: ignore[override]
+        self, m: re.Match[str], data: str
+    ) -> tuple[None, None, None]:
+        snippet = m.group(0)
+        message = f"HTML ('{snippet[:40]}') is shown as text; write it in Markdown."
+        self.problems.append(Problem(snippet, message))
+        return None, None, None
+
+
+class _Dangling(InlineProcessor):
+    """`[^1]` that the footnotes did not take."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__(r"\[\^[^\]\n]{1,60}\]")
+        self.problems = problems
+
+    def handleMatch(  # type: ignore[override]
+        self, m: re.Match[str], data: str
+    ) -> tuple[None, None, None]:
+        mark = m.group(0)
+        message = f"The footnote {mark} is not there; add a line '{mark}: …' at the end."
+        self.problems.append(Problem(mark, message))
+        return None, None, None
+
+
+class _Entity(InlineProcessor):
+    """`&eacute;` becomes the character itself, which cannot begin markup any more."""
+
+    def handleMatch(  # type: ignore[override]
+        self, m: re.Match[str], data: str
+    ) -> tuple[str, int, int]:
+        return html.unescape(m.group(1)), m.start(0), m.end(0)
+
+
+class _Mail(InlineProcessor):
+    """`<name@example.be>`, without the library's disguise of entities."""
+
+    def handleMatch(  # type: ignore[override]
+        self, m: re.Match[str], data: str
+    ) -> tuple[Element, int, int]:
+        address = m.group(1).removeprefix("mailto:")
+        element = Element("a", href=f"mailto:{address}")
+        element.text = AtomicString(address)
+        return element, m.start(0), m.end(0)
+
+
+class _Fence(BlockProcessor):
+    """Code between ``` or ~~~ lines; the library's own works on the text and stashes raw HTML."""
+
+    OPEN = re.compile(r"(?:^|\n)(?P<mark>`{3,}|~{3,})[^`\n]*(?:\n|$)")
+
+    def test(self, parent: Element, block: str) -> bool:
+        return bool(self.OPEN.search(block))
+
+    def run(self, parent: Element, blocks: list[str]) -> bool:
+        opening = self.OPEN.search(blocks[0])
+        closing = re.compile(rf"^{opening['mark']}[ ]*$", re.MULTILINE) if opening else None
+        if not opening or not closing:
+            return False
+        whole = "\n\n".join(blocks)
+        end = closing.search(whole, opening.end())
+        if not end:
+            return False
+        before, after = whole[: opening.start()], whole[end.end() :].lstrip("\n")
+        self.parser.parseBlocks(parent, [before] if before.strip() else [])
+        code = SubElement(SubElement(parent, "pre"), "code")
+        code.text = AtomicString(code_escape(whole[opening.end() : end.start()]))
+        blocks[:] = after.split("\n\n") if after else []
+        return True
+
+
+def _resolve(root: Element) -> None:
+    """Plain characters everywhere: no stash marks, code not escaped, nothing forbidden."""
+    for element in root.iter():
+        if element.tag == "code":
+            element.text = html.unescape(element.text or "")
+        element.text = strip(_STASHED.sub("", element.text or ""))
+        element.tail = strip(_STASHED.sub("", element.tail or ""))
+
+
+def _shift_headings(root: Element, problems: list[Problem]) -> None:
+    previous = 1
+    for element in root.iter():
+        if element.tag in _LEVELS:
+            level, title = int(element.tag[1]), text_of(element)
+            if message := _heading_fault(level, previous, title[:60]):
+                problems.append(Problem(title, message, heading=True))
+            previous, element.tag = level, _LEVELS[element.tag]
+
+
+def _heading_fault(level: int, previous: int, title: str) -> str | None:
+    if level == 1:
+        return f"The heading '{title}' has one #, which is for the title; write ##."
+    if level > 3:
+        return f"The heading '{title}' is too deep; use ## and ### only."
+    if level == 3 and previous < 2:
+        return f"The heading '{title}' has ### without a ## above it; write ##."
+    return None if title else "This heading has no text; remove the line or write a heading."
+
+
+def _clean(element: Element, problems: list[Problem]) -> None:
+    if element.tag == "img":
+        _clean_image(element, problems)
+    elif element.tag == "a" and not element.get("class", "").startswith("footnote-"):
+        _clean_link(element, problems)
+    elif element.tag == "th":
+        element.set("scope", "col")
+
+
+def _clean_image(element: Element, problems: list[Problem]) -> None:
+    source = element.get("src", "")
+    message = (
+        f"The picture '{source[:80]}' cannot stand in the text; "
+        "put one picture in content/images and name it as 'image' in the front matter."
+    )
+    problems.append(Problem(source, message))
+    element.tag, element.text, element.attrib = "span", strip(element.get("alt", "")), {}
+
+
+def _clean_link(element: Element, problems: list[Problem]) -> None:
+    written = element.get("href", "")
+    href, label = html.unescape(_STASHED.sub("", written)).strip(" "), text_of(element)
+    if fault := url_fault(href):
+        problems.append(Problem(written, f"The link '{href[:80]}' {fault}."))
+        element.tag, element.attrib = "span", {}
+        return
+    element.attrib = {"href": href}
+    if not label:
+        element.text = href
+    if label.casefold().strip(" .:!…»›>→") in VAGUE:
+        advice = "write link text that says where it goes"
+        problems.append(Problem(written, f"The link text '{label}' says nothing; {advice}."))
+
+
+def _number_footnotes(root: Element, anchor: str) -> None:
+    for number, item in enumerate(root.findall("div/ol/li"), start=1):
+        item.attrib = {"id": f"{anchor}-fn-{number}"}
+        for paragraph in item.findall("p"):
+            for link in paragraph.findall("a[@class='footnote-backref']"):
+                paragraph.remove(link)
+            if not text_of(paragraph):
+                item.remove(paragraph)
+    seen: set[str] = set()
+    for mark in root.iter("sup"):
+        link = mark[0]
+        number_text = link.text or ""
+        # Only the first of several references to one note can be its target.
+        mark.attrib = {} if number_text in seen else {"id": f"{anchor}-fnref-{number_text}"}
+        link.attrib = {"href": f"#{anchor}-fn-{number_text}"}
+        seen.add(number_text)
