@@ -37,7 +37,7 @@ def parse(email: str) -> MailAddress:
         raise FixRequest(_("Vul een e-mailadres in, zoals naam@voorbeeld.be."))
     try:
         valid = validate_email(
-            email, check_deliverability=False, test_environment=True, allow_smtputf8=True
+            email, check_deliverability=False, test_environment=True, strict=True
         )
         domain = idna.encode(valid.domain, uts46=True).decode()
     except (EmailNotValidError, idna.IDNAError, UnicodeError):

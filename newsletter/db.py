@@ -111,7 +111,7 @@ def migration_config(connection: Connection) -> Config:
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
     # The driver must not open transactions by itself: its deferred ones lose updates (see begin).
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

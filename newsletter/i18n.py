@@ -7,7 +7,7 @@ from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -15,6 +15,7 @@ from babel.support import NullTranslations, Translations
 
 DEFAULT = "nl"
 LOCALES = ("nl", "fr", "en", "de")
+REGIONS = {"en": "en_GB"}  # dates and numbers of Europe
 
 
 @cache
@@ -49,6 +50,11 @@ def pick(accepted: list[str]) -> str:
     return DEFAULT
 
 
+def region(locale: str) -> str:
+    """The locale whose dates and numbers its readers expect: en_GB for en."""
+    return REGIONS.get(locale, locale)
+
+
 def own_name(locale: str) -> str:
     """What speakers call their language: Nederlands, français, English, Deutsch."""
     return Locale(locale).get_display_name(locale) or locale
@@ -68,14 +74,16 @@ def long_date(value: date | datetime, locale: str, zone: ZoneInfo) -> str:
     """ "23 november 2026", on the calendar of `zone`."""
     if isinstance(value, datetime):
         value = value.astimezone(zone).date()
-    return format_date(value, "long", locale=locale)
+    return format_date(value, "long", locale=region(locale))
 
 
 def date_and_time(value: datetime, locale: str, zone: ZoneInfo) -> str:
-    """ "dinsdag 1 december 2026 om 09:00", in `zone`."""
-    return format_datetime(value, "EEEE d MMMM y, HH:mm", tzinfo=zone, locale=locale)
+    """ "dinsdag 1 december 2026, 09:00", in `zone`."""
+    local = value.astimezone(zone)
+    day = format_date(local.date(), "full", locale=region(locale))
+    return f"{day}, {format_time(local.time(), 'HH:mm', locale=region(locale))}"
 
 
 def number(value: int, locale: str) -> str:
     """12.345 in Dutch, 12,345 in English."""
-    return format_decimal(value, locale=locale)
+    return format_decimal(value, locale=region(locale))

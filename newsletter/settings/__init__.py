@@ -10,24 +10,19 @@ import io
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
 from email.headerregistry import Address
-from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
 from dotenv.parser import parse_stream
 
 import config
 from newsletter.errors import FixSettings
+from newsletter.settings.parsing import PARSERS, Parser, as_text
 
-YES = {"1", "yes", "true", "on", "ja"}
-NO = {"0", "no", "false", "off", "nee", ""}
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -154,127 +149,13 @@ def _refuse_misspelling(key: str, place: str) -> None:
 
 
 def _parse(name: str, value: Any, problems: list[str]) -> Any:
-    parser: Callable[[Any], Any] = _PARSERS.get(name, _text)
+    parser: Parser = PARSERS.get(name, as_text)
     try:
         return parser(value)
     except ValueError as error:
         shown = "" if name in {"SECRET_KEY", "MAIL_PASSWORD"} else f" (it is {str(value)!r})"
         problems.append(f"{name} {error}{shown}.")
         return None
-
-
-def _text(value: Any) -> str:
-    text = str(value).strip()
-    if any(ord(char) < 32 or ord(char) == 127 for char in text):
-        raise ValueError("must not contain control characters")
-    return text
-
-
-def _yes_no(value: Any) -> bool:
-    text = str(value).strip().lower()
-    if text in YES or text in NO:
-        return text in YES
-    raise ValueError("must be yes or no")
-
-
-def _number(low: float, high: float, kind: type[int] | type[float] = int) -> Any:
-    def parse(value: Any) -> int | float:
-        try:
-            number = kind(str(value).strip())
-        except ValueError:
-            whole = "a whole number" if kind is int else "a number"
-            raise ValueError(f"must be {whole} from {low} to {high}") from None
-        if not low <= number <= high:
-            raise ValueError(f"must be from {low} to {high}")
-        return number
-
-    return parse
-
-
-def _one_of(*choices: str) -> Any:
-    def parse(value: Any) -> str:
-        if str(value).strip() not in choices:
-            raise ValueError(f"must be one of: {', '.join(choices)}")
-        return str(value).strip()
-
-    return parse
-
-
-def _secret(value: Any) -> str:
-    if value and len(str(value)) < 32:
-        raise ValueError("must be at least 32 characters long")
-    return str(value)
-
-
-def _site(value: Any) -> str:
-    """An origin: scheme and host, no path; ASCII, since it goes into mail headers."""
-    text = str(value).strip().rstrip("/")
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not text.isascii():
-        raise ValueError("must be a full address such as https://nieuws.example")
-    if parts.path or parts.query or parts.fragment or parts.username or " " in text:
-        raise ValueError("must be scheme and host only, such as https://nieuws.example")
-    return text
-
-
-def _site_or_page(value: Any) -> str:
-    text = _text(value)
-    if text and urlsplit(text).scheme not in {"http", "https"}:
-        raise ValueError("must be a full address such as https://www.vvsg.be/")
-    return text
-
-
-def _zone(value: Any) -> ZoneInfo:
-    try:
-        return ZoneInfo(str(value).strip())
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("must be a time zone such as Europe/Brussels") from None
-
-
-def _sender(value: Any) -> Address:
-    name, address = parseaddr(_text(value))
-    local, _, domain = address.rpartition("@")
-    if not local or "." not in domain or not address.isascii():
-        raise ValueError("must be of the form Name <address@domain>")
-    return Address(display_name=name, username=local, domain=domain)
-
-
-def _address(value: Any) -> str:
-    text = _text(value)
-    if text and ("@" not in text or " " in text or not text.isascii()):
-        raise ValueError("must be a mail address")
-    return text
-
-
-def _addresses(value: Any) -> tuple[str, ...]:
-    return tuple(_address(part) for part in str(value).split(",") if part.strip())
-
-
-def _folder(value: Any) -> Path:
-    return Path(_text(value)).expanduser().absolute()
-
-
-def _cadences(value: Any) -> dict[str, str]:
-    rules: dict[str, str] = {}
-    for entry in filter(None, (part.strip() for part in str(value).split(";"))):
-        name, _, rule = (part.strip() for part in entry.partition("="))
-        if not name.isidentifier() or not rule:
-            raise ValueError("must read 'name = cron rule; name = cron rule'")
-        _check_rule(name, rule)
-        rules[name] = rule
-    if not rules:
-        raise ValueError("must name at least one cadence")
-    return rules
-
-
-def _check_rule(name: str, rule: str) -> None:
-    weekday = rule.split()[-1].partition("#")[0]
-    if any(char.isdigit() for char in weekday):
-        raise ValueError(f"has a weekday as a number in {name}; use names such as tue or tue#1")
-    try:
-        CronSim(rule.upper(), datetime(2026, 1, 1))  # noqa: DTZ001 (only to read the rule)
-    except CronSimError as error:
-        raise ValueError(f"has a rule that cannot be read in {name}: {error}") from None
 
 
 def _contradictions(values: dict[str, Any]) -> list[str]:
@@ -326,36 +207,3 @@ def _development_key(file: Path) -> str:
             with contextlib.suppress(FileExistsError):
                 os.link(fresh.name, file)
     return file.read_text("ascii").strip()
-
-
-_PARSERS: dict[str, Callable[[Any], Any]] = {
-    "NEWSLETTER_ENV": _one_of("development", "production"),
-    "SECRET_KEY": _secret,
-    "BASE_URL": _site,
-    "CONTENT_DIR": _folder,
-    "INSTANCE_DIR": _folder,
-    "TIMEZONE": _zone,
-    "TRUSTED_PROXIES": _number(0, 10),
-    "MAIL_PORT": _number(1, 65535),
-    "MAIL_USE_TLS": _yes_no,
-    "MAIL_USE_SSL": _yes_no,
-    "MAIL_ALLOW_PLAINTEXT": _yes_no,
-    "MAIL_DEFAULT_SENDER": _sender,
-    "MAIL_TIMEOUT": _number(1, 3600),
-    "REPLY_TO": _address,
-    "CATCHER_PORT": _number(1, 65535),
-    "CADENCES": _cadences,
-    "EDITORS": _addresses,
-    "HOLD_HOURS": _number(0, 24 * 14, float),
-    "LATE_HOURS": _number(0, 24 * 14, float),
-    "APPROVALS": _number(0, 2),
-    "BACKLOG": _number(0, 100),
-    "DELIVERY_CONNECTIONS": _number(1, 500),
-    "LEASE_SECONDS": _number(1, 3600),
-    "IN_DOUBT": _one_of("resend", "hold"),
-    "DELIVERY_GIVE_UP": _number(0, 24 * 14, float),
-    "CONFIRM_DAYS": _number(1, 60),
-    "CONFIRM_NOTICES_PER_DAY": _number(1, 100),
-    "ORG_EMAIL": _address,
-    "ORG_WEBSITE": _site_or_page,
-}

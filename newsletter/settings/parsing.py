@@ -1,0 +1,177 @@
+"""From the text of a setting to its value; a ValueError says what it must be, after its name."""
+
+from collections.abc import Callable
+from datetime import datetime
+from email.headerregistry import Address
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+
+Parser = Callable[[Any], Any]
+YES = {"1", "yes", "true", "on", "ja"}
+NO = {"0", "no", "false", "off", "nee", ""}
+
+
+def as_text(value: Any) -> str:
+    """Any text without control characters."""
+    text = str(value).strip()
+    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+        raise ValueError("must not contain control characters")
+    return text
+
+
+def yes_no(value: Any) -> bool:
+    """yes or no, in English or Dutch, or 1 or 0."""
+    text = str(value).strip().lower()
+    if text in YES or text in NO:
+        return text in YES
+    raise ValueError("must be yes or no")
+
+
+def number(low: float, high: float, kind: type[int] | type[float] = int) -> Any:
+    """A parser of numbers from `low` to `high`."""
+
+    def parse(value: Any) -> int | float:
+        try:
+            number = kind(str(value).strip())
+        except ValueError:
+            whole = "a whole number" if kind is int else "a number"
+            raise ValueError(f"must be {whole} from {low} to {high}") from None
+        if not low <= number <= high:
+            raise ValueError(f"must be from {low} to {high}")
+        return number
+
+    return parse
+
+
+def one_of(*choices: str) -> Any:
+    """A parser that knows only these words."""
+
+    def parse(value: Any) -> str:
+        if str(value).strip() not in choices:
+            raise ValueError(f"must be one of: {', '.join(choices)}")
+        return str(value).strip()
+
+    return parse
+
+
+def secret(value: Any) -> str:
+    """Empty, or at least 32 characters."""
+    if value and len(str(value)) < 32:
+        raise ValueError("must be at least 32 characters long")
+    return str(value)
+
+
+def site(value: Any) -> str:
+    """An origin: scheme and host, no path; ASCII, since it goes into mail headers."""
+    text = str(value).strip().rstrip("/")
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not text.isascii():
+        raise ValueError("must be a full address such as https://nieuws.example")
+    if parts.path or parts.query or parts.fragment or parts.username or " " in text:
+        raise ValueError("must be scheme and host only, such as https://nieuws.example")
+    return text
+
+
+def site_or_page(value: Any) -> str:
+    """A web address."""
+    text = as_text(value)
+    if text and urlsplit(text).scheme not in {"http", "https"}:
+        raise ValueError("must be a full address such as https://www.vvsg.be/")
+    return text
+
+
+def zone(value: Any) -> ZoneInfo:
+    """An IANA time zone."""
+    try:
+        return ZoneInfo(str(value).strip())
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("must be a time zone such as Europe/Brussels") from None
+
+
+def sender(value: Any) -> Address:
+    """`Name <address@domain>`, ASCII in the address."""
+    name, address = parseaddr(as_text(value))
+    local, _, domain = address.rpartition("@")
+    if not local or "." not in domain or not address.isascii():
+        raise ValueError("must be of the form Name <address@domain>")
+    return Address(display_name=name, username=local, domain=domain)
+
+
+def address(value: Any) -> str:
+    """A mail address, or nothing."""
+    text = as_text(value)
+    if text and ("@" not in text or " " in text or not text.isascii()):
+        raise ValueError("must be a mail address")
+    return text
+
+
+def addresses(value: Any) -> tuple[str, ...]:
+    """Mail addresses separated by commas."""
+    return tuple(address(part) for part in str(value).split(",") if part.strip())
+
+
+def folder(value: Any) -> Path:
+    """A folder, from the current one when relative."""
+    return Path(as_text(value)).expanduser().absolute()
+
+
+def cadences(value: Any) -> dict[str, str]:
+    """`name = cron rule; name = cron rule`."""
+    rules: dict[str, str] = {}
+    for entry in filter(None, (part.strip() for part in str(value).split(";"))):
+        name, _, rule = (part.strip() for part in entry.partition("="))
+        if not name.isidentifier() or not rule:
+            raise ValueError("must read 'name = cron rule; name = cron rule'")
+        _check_rule(name, rule)
+        rules[name] = rule
+    if not rules:
+        raise ValueError("must name at least one cadence")
+    return rules
+
+
+def _check_rule(name: str, rule: str) -> None:
+    weekday = rule.split()[-1].partition("#")[0]
+    if any(char.isdigit() for char in weekday):
+        raise ValueError(f"has a weekday as a number in {name}; use names such as tue or tue#1")
+    try:
+        CronSim(rule.upper(), datetime(2026, 1, 1))  # noqa: DTZ001 (only to read the rule)
+    except CronSimError as error:
+        raise ValueError(f"has a rule that cannot be read in {name}: {error}") from None
+
+
+PARSERS: dict[str, Parser] = {
+    "NEWSLETTER_ENV": one_of("development", "production"),
+    "SECRET_KEY": secret,
+    "BASE_URL": site,
+    "CONTENT_DIR": folder,
+    "INSTANCE_DIR": folder,
+    "TIMEZONE": zone,
+    "TRUSTED_PROXIES": number(0, 10),
+    "MAIL_PORT": number(1, 65535),
+    "MAIL_USE_TLS": yes_no,
+    "MAIL_USE_SSL": yes_no,
+    "MAIL_ALLOW_PLAINTEXT": yes_no,
+    "MAIL_DEFAULT_SENDER": sender,
+    "MAIL_TIMEOUT": number(1, 3600),
+    "REPLY_TO": address,
+    "CATCHER_PORT": number(1, 65535),
+    "CADENCES": cadences,
+    "EDITORS": addresses,
+    "HOLD_HOURS": number(0, 24 * 14, float),
+    "LATE_HOURS": number(0, 24 * 14, float),
+    "APPROVALS": number(0, 2),
+    "BACKLOG": number(0, 100),
+    "DELIVERY_CONNECTIONS": number(1, 500),
+    "LEASE_SECONDS": number(1, 3600),
+    "IN_DOUBT": one_of("resend", "hold"),
+    "DELIVERY_GIVE_UP": number(0, 24 * 14, float),
+    "CONFIRM_DAYS": number(1, 60),
+    "CONFIRM_NOTICES_PER_DAY": number(1, 100),
+    "ORG_EMAIL": address,
+    "ORG_WEBSITE": site_or_page,
+}

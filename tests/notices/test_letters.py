@@ -1,0 +1,223 @@
+"""What the letters say, and that every reader can read them."""
+
+import re
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import pytest
+
+from newsletter.i18n import LOCALES
+from newsletter.notices import letters
+from newsletter.notices.letters import Letter
+from newsletter.settings import Settings
+
+ASKED = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+URL = "https://nieuws.test/nl/confirm/" + "x" * 36
+EDITION = Letter(
+    "Nummer 12 & meer",
+    "De tekst van nummer 12.",
+    '<!DOCTYPE html><html lang="nl"><head><title>Nummer 12 &amp; meer</title></head>'
+    '<body class="b"><h1>Nummer 12</h1></body></html>',
+)
+KINDS = ("confirm", "invite", "already", "preferences", "welcome", "goodbye")
+
+
+def write(kind: str, settings: Settings, locale: str) -> Letter:
+    email = "jan@example.be"
+    read = letters.read_issue(locale, 12, "https://nieuws.test/nl/issues/12")
+    if kind in ("confirm", "invite"):
+        source = "Studiedag 2025" if kind == "invite" else None
+        return letters.confirm(
+            settings, locale, email=email, link=URL, asked_at=ASKED, now=NOW, source=source
+        )
+    if kind == "already":
+        return letters.already(settings, locale, email=email, link=URL, asked_at=ASKED)
+    if kind == "preferences":
+        return letters.preferences(settings, locale, link=URL)
+    if kind == "welcome":
+        return letters.welcome(settings, locale, read=read, preferences=URL, unsubscribe=URL + "u")
+    return letters.goodbye(settings, locale, home="https://nieuws.test/nl/")
+
+
+class Reader(HTMLParser):
+    """What a screen reader would meet."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def all(self, name: str) -> list[dict[str, str | None]]:
+        return [attributes for tag, attributes in self.tags if tag == name]
+
+
+def test_sec_06_the_confirm_letter_says_who_asked_when_and_how_to_do_nothing(
+    settings: Settings,
+) -> None:
+    letter = write("confirm", settings, "nl")
+    assert letter.subject == "Bevestig je inschrijving op Fiabel-nieuws"
+    text = " ".join(letter.text.split())
+    for part in (
+        "Op maandag 23 november 2026, 09:30 vroeg iemand op nieuws.test",
+        "naar jan@example.be te sturen",
+        URL,
+        "7 dagen geldig, tot maandag 30 november 2026, 10:00",
+        "Dan hoef je niets te doen",
+    ):
+        assert part in text
+    assert text.count("http") == 2  # the link, and the site of the association: no promotion
+
+
+def test_an_invitation_says_where_the_address_comes_from(settings: Settings) -> None:
+    text = " ".join(write("invite", settings, "nl").text.split())
+    assert "nam de redactie van Fiabel-nieuws het adres jan@example.be over" in text
+    assert "uit: Studiedag 2025." in text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("locale", LOCALES)
+def test_prv_16_every_letter_says_who_we_are_in_both_parts(
+    settings: Settings, kind: str, locale: str
+) -> None:
+    letter = write(kind, settings, locale)
+    for part in (
+        settings.org_name,
+        settings.org_legal_form,
+        settings.org_address,
+        settings.org_number,
+        settings.org_court,
+        settings.org_email,
+        settings.org_website,
+    ):
+        assert part in letter.text
+        assert part in letter.html
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("locale", LOCALES)
+def test_htm_every_letter_is_an_accessible_page(settings: Settings, kind: str, locale: str) -> None:
+    letter = write(kind, settings, locale)
+    page = Reader(letter.html)
+    assert page.all("html") == [{"lang": locale, "dir": "ltr"}]  # HTM-01
+    wrapper = page.tags[[tag for tag, _ in page.tags].index("body") + 1]
+    assert wrapper[0] == "div"
+    assert (wrapper[1]["lang"], wrapper[1]["dir"]) == (locale, "ltr")
+    assert all(table["role"] == "presentation" for table in page.all("table"))  # HTM-02
+    assert len(page.all("h1")) == 1  # HTM-03
+    assert not page.all("img") + page.all("script") + page.all("link")  # HTM-26
+    assert f"<title>{letter.subject}</title>" in letter.html  # HTM-07
+    assert all("underline" in (a["style"] or "") for a in page.all("a"))  # HTM-09
+    sizes = [int(size) for size in re.findall(r"font-size:(\d+)px", letter.html)]
+    assert min(sizes) >= 16  # HTM-15
+    assert "user-scalable" not in letter.html  # HTM-10
+    urls = {a["href"] for a in page.all("a")}
+    assert all(url in letter.text for url in urls if url and not url.startswith("mailto:"))
+
+
+def test_htm_14_the_button_is_at_least_44_pixels_high(settings: Settings) -> None:
+    button = re.search(
+        r'class="button-label"[^>]*style="([^"]*)"', write("confirm", settings, "nl").html
+    )
+    assert button is not None
+    padding = re.search(r"padding:(\d+)px", button[1])
+    line = re.search(r"line-height:(\d+)px", button[1])
+    assert padding is not None
+    assert line is not None
+    assert 2 * int(padding[1]) + int(line[1]) >= 44
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "ground"),
+    [
+        ("#1B2B2A", "#FFFFFF"),
+        ("#0B5A52", "#FFFFFF"),
+        ("#FFFFFF", "#0B5A52"),
+        ("#566361", "#F7F3EA"),
+        ("#0B5A52", "#F7F3EA"),
+        ("#E9E4D8", "#1B2B2A"),
+        ("#7FD1C4", "#1B2B2A"),
+        ("#7FD1C4", "#12201F"),
+        ("#A9B5B2", "#12201F"),
+        ("#12201F", "#7FD1C4"),
+    ],
+)
+def test_htm_05_the_colours_can_be_read_by_day_and_by_night(
+    settings: Settings, text: str, ground: str
+) -> None:
+    html = write("confirm", settings, "nl").html
+    assert text in html
+    assert ground in html
+    lighter, darker = sorted((luminance(text), luminance(ground)), reverse=True)
+    assert (lighter + 0.05) / (darker + 0.05) >= 4.5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("locale", ["fr", "en", "de"])
+def test_prv_20_every_letter_is_wholly_translated(
+    settings: Settings, kind: str, locale: str
+) -> None:
+    dutch, letter = write(kind, settings, "nl"), write(kind, settings, locale)
+    assert letter.subject != dutch.subject
+    same = set(sentences(dutch.text)) & set(sentences(letter.text))
+    own = (settings.org_name, settings.org_address, settings.org_email, settings.org_website)
+    assert [line for line in same if not line.startswith((*own, "http", "--"))] == []
+
+
+def sentences(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def test_the_lines_of_a_text_are_short_and_its_links_whole(settings: Settings) -> None:
+    for kind in KINDS:
+        for line in write(kind, settings, "de").text.splitlines():
+            assert len(line) <= 72 or line.startswith("http")
+
+
+def test_what_people_typed_is_escaped_in_html_only(settings: Settings) -> None:
+    letter = letters.confirm(
+        settings,
+        "nl",
+        email="o'neil&co@example.be",
+        link=URL,
+        asked_at=ASKED,
+        now=NOW,
+        source="<b>list</b>",
+    )
+    assert "o&#39;neil&amp;co@example.be" in letter.html
+    assert "&lt;b&gt;list&lt;/b&gt;" in letter.html
+    assert "o'neil&co@example.be" in letter.text
+
+
+def test_the_welcome_leads_to_the_newest_issue_or_else_to_all(settings: Settings) -> None:
+    assert letters.read_issue("nl", 12, "u").label == "Lees nummer 12"
+    assert letters.read_issue("nl", None, "u").label == "Bekijk alle nummers"
+    text = write("welcome", settings, "nl").text
+    assert "Uitschrijven:\n" + URL + "u" in text
+
+
+def test_the_proof_is_the_issue_with_a_line_above_it(settings: Settings) -> None:
+    letter = letters.proof(
+        settings, "nl", number=12, content=EDITION, stop="https://n.test/stop", leaves_at=NOW
+    )
+    assert letter.subject == "Proef: Nummer 12 & meer"
+    assert letter.text.endswith(EDITION.text)
+    assert "Houd dit nummer tegen:\nhttps://n.test/stop" in letter.text
+    assert "Het vertrekt op maandag 23 november 2026, 10:00." in " ".join(letter.text.split())
+    assert "<title>Proef: Nummer 12 &amp; meer</title>" in letter.html
+    body, banner, heading = (letter.html.index(x) for x in ('class="b"', "https://n.test", "<h1>"))
+    assert body < banner < heading
+
+
+def test_a_proof_that_does_not_leave_by_itself_says_no_time(settings: Settings) -> None:
+    letter = letters.proof(settings, "nl", number=12, content=EDITION, stop="https://n.test/stop")
+    assert "vertrekt" not in letter.text

@@ -1,0 +1,78 @@
+"""Addresses: FMT-09 and PY-05 as a table."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.addresses import masked, parse, without_addresses
+from newsletter.errors import FixRequest
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept", "canonical"),
+    [
+        ("jan@voorbeeld.be", "jan@voorbeeld.be", "jan@voorbeeld.be"),
+        ("  Jan.Peeters@Voorbeeld.BE ", "Jan.Peeters@voorbeeld.be", "jan.peeters@voorbeeld.be"),
+        ("o'brien@x.be", "o'brien@x.be", "o'brien@x.be"),
+        ("a+b@x.be", "a+b@x.be", "a+b@x.be"),
+        ("j.a.n@gmail.com", "j.a.n@gmail.com", "j.a.n@gmail.com"),
+        ("jan@exämple.be", "jan@xn--exmple-cua.be", "jan@xn--exmple-cua.be"),
+        ("jan@straße.de", "jan@xn--strae-oqa.de", "jan@xn--strae-oqa.de"),
+        ("jan@XN--EXMPLE-CUA.be", "jan@xn--exmple-cua.be", "jan@xn--exmple-cua.be"),
+        ("info@gemeente.voorbeeld.example", *["info@gemeente.voorbeeld.example"] * 2),
+        ("a" * 64 + "@x.be", "a" * 64 + "@x.be", "a" * 64 + "@x.be"),
+    ],
+)
+def test_good_addresses(typed: str, kept: str, canonical: str) -> None:
+    found = parse(typed)
+    assert (found.typed, found.canonical) == (kept, canonical)
+    assert found.typed.isascii()
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        "   ",
+        "jan",
+        "jan@",
+        "@x.be",
+        "jan@x",
+        "jan@localhost",
+        "jan@@x.be",
+        "jan@x..be",
+        "jan@x.be, piet@y.be",
+        "Jan <jan@x.be>",
+        "jan@[127.0.0.1]",
+        "ja n@x.be",
+        "jan@x.be\r\nBcc: all@y.be",
+        "jan\x00@x.be",
+        "\u202ejan@x.be",
+        "jän@x.be",
+        "a" * 65 + "@x.be",
+        "jan@" + "a" * 64 + ".be",
+        "jan@" + ("a" * 60 + ".") * 5 + "be",
+        "\ud800@x.be",
+    ],
+)
+def test_bad_addresses_get_one_clear_sentence(typed: str) -> None:
+    with pytest.raises(FixRequest, match=r"^[A-Z][^\n]+\.$"):
+        parse(typed)
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_an_address_or_a_sentence(text: str) -> None:
+    try:
+        found = parse(text)
+    except FixRequest:
+        return
+    assert parse(found.typed).canonical == found.canonical
+    assert parse(found.canonical).canonical == found.canonical
+
+
+def test_masks() -> None:
+    assert masked("jan@voorbeeld.be") == "j…n@voorbeeld.be"
+    assert masked("ja@voorbeeld.be") == "j…@voorbeeld.be"
+    assert without_addresses("550 <jan@x.be>: no jan+a@y.be here") == (
+        "550 <<address>>: no <address> here"
+    )

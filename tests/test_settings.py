@@ -1,0 +1,146 @@
+"""Settings refuse to start on nonsense, name what is wrong, and are all explained."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import config
+from newsletter import settings as settings_module
+from newsletter.errors import FixSettings
+from newsletter.settings import Settings
+
+PRODUCTION = {
+    "NEWSLETTER_ENV": "production",
+    "SECRET_KEY": "0123456789012345678901234567890123456789",
+    "BASE_URL": "https://nieuws.vvsg.example",
+    "MAIL_SERVER": "relay.vvsg.example",
+    "MAIL_USE_TLS": "yes",
+    "MAIL_DEFAULT_SENDER": "Fiabel <fiabel@nieuws.example>",
+    "LIST_ID": "fiabel.list-id.nieuws.example",
+    "ORG_NAME": "VVSG",
+    "ORG_LEGAL_FORM": "vzw ",
+    "ORG_ADDRESS": "Straat 1, 1000 Brussel",
+    "ORG_NUMBER": "0123.456.789",
+    "ORG_COURT": "RPR Leuven",
+    "ORG_EMAIL": "info@vvsg.example",
+    "ORG_WEBSITE": "https://vvsg.example/",
+}
+
+
+def load(tmp_path: Path, **environ: str) -> Settings:
+    environ.setdefault("INSTANCE_DIR", str(tmp_path / "instance"))
+    return settings_module.load(environ=environ, env_file=tmp_path / ".env")
+
+
+def test_every_setting_is_explained_in_config() -> None:
+    source = Path(config.__file__).read_text("utf-8").splitlines()
+    names = {field.name.upper() for field in fields(Settings)}
+    assigned = {line.split(" = ")[0] for line in source if re.match(r"[A-Z_]+ = ", line)}
+    assert assigned - {"PROJECT_DIR"} == names
+    for index, line in enumerate(source):
+        if re.match(r"[A-Z_]+ = ", line) and not line.startswith("PROJECT_DIR"):
+            block = source[max(0, index - 8) : index]
+            explained = next((row for row in reversed(block) if not re.match("[A-Z]", row)), "")
+            assert explained.startswith("#"), f"{line} has no explanation above it"
+
+
+def test_defaults_are_good_for_development(tmp_path: Path) -> None:
+    found = load(tmp_path)
+    assert found.relay == ("127.0.0.1", 1025)
+    assert found.database_url.endswith("instance/newsletter.db")
+    assert len(found.secret_key) >= 32
+    assert load(tmp_path).secret_key == found.secret_key, "the key is kept"
+    assert (tmp_path / "instance/secret_key").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("NEWSLETTER_ENV", "prod"),
+        ("SECRET_KEY", "short"),
+        ("BASE_URL", "nieuws.example"),
+        ("BASE_URL", "https://nieuws.example/path"),
+        ("BASE_URL", "https://nieuws exämple"),
+        ("TIMEZONE", "Europe/Brussel"),
+        ("TIMEZONE", "../../etc/passwd"),
+        ("MAIL_PORT", "smtp"),
+        ("MAIL_PORT", "70000"),
+        ("MAIL_USE_TLS", "perhaps"),
+        ("MAIL_DEFAULT_SENDER", "Fiabel"),
+        ("MAIL_DEFAULT_SENDER", "Fiabel\r\nBcc: x <a@b.be>"),
+        ("REPLY_TO", "two words@x.be"),
+        ("CADENCES", ""),
+        ("CADENCES", "monthly"),
+        ("CADENCES", "monthly = 0 9 * * 2"),
+        ("CADENCES", "monthly = 61 9 * * tue"),
+        ("DEFAULT_CADENCE", "daily"),
+        ("HOLD_HOURS", "-1"),
+        ("HOLD_HOURS", "nan"),
+        ("APPROVALS", "3"),
+        ("IN_DOUBT", "maybe"),
+        ("LEASE_SECONDS", "0"),
+        ("DELIVERY_CONNECTIONS", "1.5"),
+        ("ORG_WEBSITE", "javascript:alert(1)"),
+    ],
+)
+def test_nonsense_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(FixSettings, match=f"^{name} .*\\.$"):
+        load(tmp_path, **{name: value})
+
+
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
+    with pytest.raises(FixSettings) as caught:
+        load(tmp_path, MAIL_PORT="x", BACKLOG="y", IN_DOUBT="z")
+    assert len(str(caught.value).splitlines()) == 3
+
+
+def test_secrets_are_not_repeated_in_errors(tmp_path: Path) -> None:
+    with pytest.raises(FixSettings) as caught:
+        load(tmp_path, SECRET_KEY="hunter2")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_production_names_all_that_is_missing(tmp_path: Path) -> None:
+    assert load(tmp_path, **PRODUCTION).production
+    for name in PRODUCTION.keys() - {"NEWSLETTER_ENV", "MAIL_USE_TLS"}:
+        with pytest.raises(FixSettings, match=f"^{name} must be set"):
+            load(tmp_path, **{k: v for k, v in PRODUCTION.items() if k != name})
+    with pytest.raises(FixSettings) as caught:
+        load(tmp_path, NEWSLETTER_ENV="production")
+    assert len(str(caught.value).splitlines()) == 12
+
+
+def test_production_needs_https_and_never_makes_a_key(tmp_path: Path) -> None:
+    with pytest.raises(FixSettings, match="BASE_URL must be set to an https address"):
+        load(tmp_path, **PRODUCTION | {"BASE_URL": "http://nieuws.example"})
+    load(tmp_path, **PRODUCTION)
+    assert not (tmp_path / "instance/secret_key").exists()
+
+
+def test_plaintext_to_another_machine_needs_a_yes(tmp_path: Path) -> None:
+    with pytest.raises(FixSettings, match="MAIL_USE_TLS or MAIL_USE_SSL"):
+        load(tmp_path, MAIL_SERVER="relay.example")
+    load(tmp_path, MAIL_SERVER="127.0.0.1")
+    load(tmp_path, MAIL_SERVER="relay.example", MAIL_ALLOW_PLAINTEXT="1")
+    load(tmp_path, MAIL_SERVER="relay.example", MAIL_USE_SSL="ja")
+
+
+def test_env_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("# ours\nMAIL_PORT=2525\nBACKLOG=7\nOTHER_PROGRAM=1\n")
+    found = load(tmp_path, BACKLOG="9")
+    assert (found.mail_port, found.backlog) == (2525, 9)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("MAIL_SEVER=x", r"\.env, line 2: MAIL_SEVER is not a setting; did you mean MAIL_SERVER\?"),
+        ("=nothing", r"\.env, line 2: this is not a line of the form NAME=value"),
+    ],
+)
+def test_env_file_errors_name_the_line(tmp_path: Path, line: str, message: str) -> None:
+    (tmp_path / ".env").write_text(f"MAIL_PORT=2525\n{line}\n")
+    with pytest.raises(FixSettings, match=message):
+        load(tmp_path)
