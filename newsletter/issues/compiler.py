@@ -1,0 +1,142 @@
+"""Compiling: freezing the chosen items as pieces, one for each locale."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from newsletter.content.frontmatter import FrontMatter
+from newsletter.content.library import Library
+from newsletter.content.shelf import Item
+from newsletter.i18n import LOCALES
+from newsletter.issues.selection import select_items
+from newsletter.models import Issue, IssueState, Piece
+from newsletter.settings import Settings
+
+TopicNames = Mapping[str, Mapping[str, str]]  # key → locale → name
+UNSENT = (IssueState.COMPILED, IssueState.HELD, IssueState.APPROVED, IssueState.SCHEDULED)
+
+
+def compile_issue(
+    session: Session,
+    settings: Settings,
+    library: Library,
+    now: datetime,
+    cadence: str | None,
+    slugs: Sequence[str] = (),
+    *,
+    by_clock: bool = False,
+) -> Issue | None:
+    """Freeze what readers of `cadence` (None: of all) have not had; None when that is nothing.
+
+    When an issue with the very same pieces is still waiting to be sent, that one is returned.
+    """
+    today = now.astimezone(settings.timezone).date()
+    chosen = select_items(session, settings, library, cadence, slugs, today)
+    if not chosen.news:
+        return None
+    pieces = freeze(chosen.items, library.topics())
+    if waiting := _waiting_twin(session, cadence, pieces):
+        return waiting
+    issue = Issue(
+        number=(session.scalar(select(func.max(Issue.number))) or 0) + 1,
+        cadence=cadence,
+        state=IssueState.COMPILED,
+        by_clock=by_clock,
+        compiled_at=now,
+    )
+    session.add(issue)
+    session.flush()
+    for piece in pieces:
+        piece.issue_number = issue.number
+    session.add_all(pieces)
+    session.flush()
+    return issue
+
+
+def freeze(items: Sequence[Item], topics: TopicNames) -> list[Piece]:
+    """The pieces of `items`, in order, for every locale; not yet in an issue."""
+    return [
+        _piece(item, locale, position, topics)
+        for position, item in enumerate(items)
+        for locale in LOCALES
+    ]
+
+
+def _waiting_twin(session: Session, cadence: str | None, pieces: Sequence[Piece]) -> Issue | None:
+    same = Issue.cadence.is_(None) if cadence is None else Issue.cadence == cadence
+    waiting = select(Issue).where(same, Issue.state.in_(UNSENT)).order_by(Issue.number.desc())
+    wanted = [(piece.position, piece.locale, piece.hash) for piece in pieces]
+    for issue in session.scalars(waiting):
+        columns = select(Piece.position, Piece.locale, Piece.hash)
+        found = session.execute(columns.where(Piece.issue_number == issue.number))
+        if sorted(found) == sorted(wanted):
+            return issue
+    return None
+
+
+def _piece(item: Item, locale: str, position: int, topics: TopicNames) -> Piece:
+    text = item.text_for(locale)
+    front = text.front
+    piece = Piece(
+        slug=item.slug,
+        locale=locale,
+        language=text.locale,
+        position=position,
+        topics="|".join(sorted(front.topics)),
+        date=front.date,
+        deadline=front.deadline,
+        title=front.title,
+        summary=front.summary,
+        facts=facts(front, [topics[key][locale] for key in front.topics]),
+        html=text.body.html,
+        text=text.body.text,
+    )
+    piece.hash = piece_hash(piece)
+    return piece
+
+
+def piece_hash(piece: Piece) -> str:
+    """SHA-256 over everything a reader could see of a piece."""
+    seen = [
+        piece.slug,
+        piece.locale,
+        piece.language,
+        piece.topics,
+        piece.date.isoformat(),
+        _iso(piece.deadline),
+        piece.title,
+        piece.summary,
+        piece.facts,
+        piece.html,
+        piece.text,
+    ]
+    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
+
+
+def facts(front: FrontMatter, topic_names: list[str]) -> dict[str, Any]:
+    """What a reader sees beside the text, as JSON: dates in ISO 8601, nothing that is empty."""
+    event = front.event
+    found: dict[str, Any] = {
+        "topic_names": topic_names,
+        "country": front.country,
+        "municipality": front.municipality,
+        "partner": front.partner,
+        "sdgs": list(front.sdgs),
+        "link": front.link,
+        "image": front.image,
+        "image_alt": front.image_alt,
+        "image_credit": front.image_credit,
+        "sources": [{"title": source.title, "url": source.url} for source in front.sources],
+        "event": event
+        and {"start": _iso(event.start), "end": _iso(event.end), "place": event.place},
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _iso(value: date | datetime | None) -> str | None:
+    return value.isoformat() if value else None

@@ -1,0 +1,109 @@
+"""Contrast of every text with what is behind it, in the light and in the dark palette (HTM-05).
+
+Light are the inline colours; dark is what the classes in the kept style block change. That block
+holds only simple selectors (`.class`, `tag`), which is what is understood here.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from newsletter.issues.preflight.finding import Mail, PreflightFinding, stop
+from newsletter.issues.preflight.tree import Node, declarations
+
+ENOUGH = 4.5
+HEX = re.compile(r"#(?:[0-9a-f]{3}|[0-9a-f]{6})", re.I)
+DARK = re.compile(r"@media\s*\(prefers-color-scheme:\s*dark\)\s*\{((?:[^{}]*\{[^{}]*\})*)", re.I)
+RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
+COLOURS = ("color", "background-color", "background")
+
+Rules = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Paint:
+    ink: str = "#000000"
+    ground: str = "#FFFFFF"
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2 contrast of two hex colours, 1 to 21."""
+    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def palettes(mail: Mail) -> Iterator[PreflightFinding]:
+    """Each pair of colours with too little between them, once, at its first place."""
+    seen: set[tuple[str, str, str]] = set()
+    for name, rules in (("light", {}), ("dark", dark_rules(mail.root))):
+        for body in mail.root.find("body"):
+            for node, paint in _painted(body, _Paint(), rules):
+                pair = (name, paint.ink, paint.ground)
+                ratio = contrast(paint.ink, paint.ground)
+                if pair not in seen and ratio < ENOUGH:
+                    message = (
+                        f"{paint.ink} on {paint.ground} is {ratio:.2f}:1 in the {name} palette; "
+                        f"at least {ENOUGH}:1 is needed."
+                    )
+                    yield stop("HTM-05", node, message)
+                seen.add(pair)
+
+
+def hex_only(mail: Mail) -> Iterator[PreflightFinding]:
+    """Colours are hexadecimal: classic Outlook knows no rgb() or names of all kinds (HTM-18)."""
+    for node in mail.root.walk():
+        style = node.style()
+        values = [style[name] for name in COLOURS if name in style]
+        values += [
+            node.attributes[name] for name in ("bgcolor", "color") if name in node.attributes
+        ]
+        for value in values:
+            if not HEX.fullmatch(value):
+                yield stop("HTM-18", node, f"The colour {value!r} has to be hexadecimal.")
+
+
+def dark_rules(root: Node) -> dict[str, dict[str, str]]:
+    """Colours that the dark scheme gives to `.class` and `tag`."""
+    rules: dict[str, dict[str, str]] = {}
+    for style in root.find("style"):
+        css = "".join(child for child in style.children if isinstance(child, str))
+        for block in DARK.findall(css):
+            for selectors, body in RULE.findall(block):
+                for selector in selectors.split(","):
+                    rules.setdefault(selector.strip(), {}).update(declarations(body))
+    return rules
+
+
+def _painted(node: Node, above: _Paint, rules: Rules) -> Iterator[tuple[Node, _Paint]]:
+    """Every element with text of its own, and the colours it is shown in."""
+    paint = _paint(node, above, rules)
+    if any(isinstance(child, str) and child.strip() for child in node.children):
+        yield node, paint
+    for child in node.elements():
+        yield from _painted(child, paint, rules)
+
+
+def _paint(node: Node, above: _Paint, rules: Rules) -> _Paint:
+    style = {"background-color": node.attributes.get("bgcolor", "")} | node.style()
+    for selector in (node.tag, *(f".{name}" for name in node.attributes.get("class", "").split())):
+        style |= rules.get(selector, {})
+    ground = style.get("background-color") or style.get("background", "")
+    paint = above
+    if HEX.fullmatch(style.get("color", "")):
+        paint = replace(paint, ink=style["color"].upper())
+    if HEX.fullmatch(ground):
+        paint = replace(paint, ground=ground.upper())
+    return paint
+
+
+def _luminance(colour: str) -> float:
+    digits = colour[1:] if len(colour) == 7 else "".join(digit * 2 for digit in colour[1:])
+    red, green, blue = (_linear(int(digits[i : i + 2], 16) / 255) for i in (0, 2, 4))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _linear(part: float) -> float:
+    return part / 12.92 if part <= 0.04045 else float(((part + 0.055) / 1.055) ** 2.4)
+
+
+RULES = (palettes, hex_only)

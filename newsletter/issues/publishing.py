@@ -1,0 +1,221 @@
+"""Publishing: the states of an issue, and what people and the clock may do with it."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from newsletter import notices
+from newsletter.delivery import ledger
+from newsletter.delivery.outcomes import Reply
+from newsletter.errors import FixContent, FixRequest
+from newsletter.issues import preflight
+from newsletter.issues.planning import base_editions, plan_issue, refuse_faults
+from newsletter.issues.preflight import PreflightFinding
+from newsletter.models import Issue, IssueState, Notice, NoticeKind, NoticeState
+from newsletter.settings import Settings
+
+BEFORE_PLAN = (IssueState.COMPILED, IssueState.HELD, IssueState.SCHEDULED)
+
+
+def get(session: Session, number: int) -> Issue:
+    """The issue, locked for this transaction; raises FixRequest when there is none."""
+    issue = session.get(Issue, number, with_for_update=True)
+    if issue is None:
+        raise FixRequest(f"There is no issue {number}; see `newsletter issues list`.")
+    return issue
+
+
+def listed(session: Session) -> list[Issue]:
+    """All issues, newest first."""
+    return list(session.scalars(select(Issue).order_by(Issue.number.desc())))
+
+
+def check(
+    session: Session, settings: Settings, issue: Issue, now: datetime
+) -> list[tuple[str, PreflightFinding]]:
+    """All preflight findings of an issue, each with the locale it was found in."""
+    editions = base_editions(session, settings, issue, now)
+    return [
+        (locale, finding)
+        for locale, (edition, pieces) in editions.items()
+        for finding in preflight.check(settings, edition, pieces, now)
+    ]
+
+
+# --- what a person does ---------------------------------------------------------------------------
+
+
+def send(session: Session, settings: Settings, number: int, now: datetime) -> int:
+    """Skip the hold window, never preflight or required approvals; returns rows planned.
+
+    Pressed twice, the second one plans nothing more.
+    """
+    issue = get(session, number)
+    if issue.state in (IssueState.SENDING, IssueState.SENT):
+        return 0
+    if issue.state in (IssueState.PAUSED, IssueState.STOPPED):
+        raise FixRequest(
+            f"Issue {number} is {issue.state}; `newsletter issues resume {number}` goes on with it."
+        )
+    if settings.approvals and issue.state is not IssueState.APPROVED:
+        raise FixRequest(
+            f"Issue {number} needs {settings.approvals} approval(s) first: "
+            f"`newsletter issues approve {number}`."
+        )
+    return start(session, settings, issue, now)
+
+
+def start(
+    session: Session, settings: Settings, issue: Issue, now: datetime, *, by_clock: bool = False
+) -> int:
+    """Preflight, plan and set to `sending`; raises FixContent when preflight stops it."""
+    issue.by_clock = by_clock
+    for edition, pieces in base_editions(session, settings, issue, now).values():
+        refuse_faults(settings, edition, pieces, now)
+    planned = plan_issue(session, settings, issue, now)
+    issue.state, issue.why = IssueState.SENDING, None
+    return planned
+
+
+def approve(session: Session, number: int) -> None:
+    """Approve an issue before it is sent; the clock sends it when its hold window is over."""
+    issue = get(session, number)
+    _require(issue, *BEFORE_PLAN, IssueState.APPROVED, verb="approved")
+    issue.state, issue.why = IssueState.APPROVED, None
+
+
+def schedule(session: Session, number: int, at: datetime, now: datetime) -> None:
+    """Send at a moment of the editor's choice."""
+    issue = get(session, number)
+    _require(issue, *BEFORE_PLAN, IssueState.APPROVED, verb="scheduled")
+    if at <= now:
+        raise FixRequest("The time to send lies in the past; name a later one.")
+    issue.state, issue.send_at, issue.why = IssueState.SCHEDULED, at, None
+
+
+def stop(session: Session, number: int, now: datetime) -> None:
+    """Stop at once: rows wait where they are, those held in doubt are withdrawn."""
+    issue = get(session, number)
+    if issue.state is IssueState.SENT:
+        raise FixRequest(f"Issue {number} has been sent; there is nothing left to stop.")
+    issue.state, issue.why = IssueState.STOPPED, "stopped by a person"
+    ledger.release_held(session, number, now, send=False)
+
+
+def resume(session: Session, settings: Settings, number: int, now: datetime) -> None:
+    """Go on with a paused or stopped issue; rows held in doubt are sent once more."""
+    issue = get(session, number)
+    if issue.state is IssueState.SENDING:
+        ledger.release_held(session, number, now, send=True)
+        return
+    _require(issue, IssueState.PAUSED, IssueState.STOPPED, IssueState.HELD, verb="resumed")
+    if issue.planned_at is None:
+        issue.state, issue.why = IssueState.COMPILED, None
+        send(session, settings, number, now)
+        return
+    issue.state, issue.why = IssueState.SENDING, None
+    ledger.release_held(session, number, now, send=True)
+
+
+def _require(issue: Issue, *states: IssueState, verb: str) -> None:
+    if issue.state not in states:
+        raise FixRequest(f"Issue {issue.number} is {issue.state} and cannot be {verb}.")
+
+
+# --- what happens by itself -----------------------------------------------------------------------
+
+
+def hold(session: Session, settings: Settings, issue: Issue, now: datetime) -> None:
+    """After compiling by the clock: preflight, proof to the editors, hold window."""
+    issue.state = IssueState.HELD
+    try:
+        editions = base_editions(session, settings, issue, now)
+        for edition, pieces in editions.values():
+            refuse_faults(settings, edition, pieces, now)
+    except FixContent as error:
+        issue.why = f"preflight: {error}"
+        return
+    edition, _pieces = editions.get("nl") or next(iter(editions.values()))
+    proof = {"subject": edition.subject, "html": edition.html, "text": edition.text}
+    facts = {"issue": issue.number, **proof}
+    for address in settings.editors:
+        notices.queue(session, NoticeKind.PROOF, email=address, locale="nl", facts=facts, now=now)
+    if not settings.editors:
+        issue.hold_until = now + timedelta(hours=settings.hold_hours)
+
+
+def advance(session: Session, settings: Settings, now: datetime) -> list[int]:
+    """Move every issue on that may move; returns the numbers of those that began sending."""
+    begun = []
+    waiting = (IssueState.HELD, IssueState.APPROVED, IssueState.SCHEDULED)
+    for issue in session.scalars(select(Issue).where(Issue.state.in_(waiting))).all():
+        _start_hold_window(session, settings, issue)
+        if _is_due(settings, issue, now) and not _held_for_lateness(session, settings, issue, now):
+            try:
+                with session.begin_nested():
+                    start(session, settings, issue, now, by_clock=issue.state is IssueState.HELD)
+                begun.append(issue.number)
+            except FixContent as error:
+                issue.state, issue.why = IssueState.HELD, f"preflight: {error}"
+    return begun
+
+
+def _start_hold_window(session: Session, settings: Settings, issue: Issue) -> None:
+    """The window starts when the relay has accepted the proof, so that a stop is possible."""
+    if issue.state is not IssueState.HELD or issue.hold_until or issue.why:
+        return
+    proofs = select(Notice).where(Notice.kind == NoticeKind.PROOF)
+    mine = [n for n in session.scalars(proofs) if n.facts.get("issue") == issue.number]
+    sent = [n.settled_at for n in mine if n.state is NoticeState.SENT and n.settled_at]
+    if sent:
+        issue.hold_until = min(sent) + timedelta(hours=settings.hold_hours)
+
+
+def _is_due(settings: Settings, issue: Issue, now: datetime) -> bool:
+    if issue.state is IssueState.SCHEDULED:
+        return issue.send_at is not None and issue.send_at <= now
+    over = issue.hold_until is None or issue.hold_until <= now
+    if issue.state is IssueState.APPROVED:
+        return over
+    silence = settings.approvals == 0 and issue.hold_until is not None and not issue.why
+    return silence and over
+
+
+def _held_for_lateness(session: Session, settings: Settings, issue: Issue, now: datetime) -> bool:
+    """Too long after its slot: a person decides; an issue is never sent late silently."""
+    if issue.slot is None or issue.state is IssueState.SCHEDULED:
+        return False
+    latest = issue.slot + timedelta(hours=settings.hold_hours + settings.late_hours)
+    if now <= latest:
+        return False
+    issue.state = IssueState.HELD
+    issue.why = f"late: its slot was {issue.slot.isoformat()}; send it, or stop it"
+    return True
+
+
+def pause(session: Session, number: int, reply: Reply) -> None:
+    """The relay refused us, not a reader: a person mends it and resumes."""
+    issue = get(session, number)
+    if issue.state is IssueState.SENDING:
+        issue.state, issue.why = IssueState.PAUSED, f"the relay refuses our mail: {reply.words}"
+
+
+def finish(session: Session, settings: Settings, now: datetime) -> list[int]:
+    """Plan readers who had to wait, then close issues in which nothing is open; their numbers."""
+    finished = []
+    for issue in session.scalars(select(Issue).where(Issue.state == IssueState.SENDING)).all():
+        if ledger.has_open(session, issue.number):
+            continue
+        try:
+            with session.begin_nested():
+                planned = plan_issue(session, settings, issue, now)
+        except FixContent as error:
+            issue.state, issue.why = IssueState.PAUSED, f"preflight: {error}"
+            continue
+        if planned:
+            continue
+        if not ledger.readers_waiting(session, issue, issue.top or 0):
+            issue.state, issue.sent_at = IssueState.SENT, now
+            finished.append(issue.number)
+    return finished

@@ -1,0 +1,192 @@
+"""A frozen piece as an edition tells it: place, dates and goals in the words of the reader."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from babel import Locale
+from babel.dates import format_date, format_time
+
+from newsletter.i18n import _, country_name, date_and_time, language_name, long_date, translate
+from newsletter.links import Links
+from newsletter.models import Piece
+from newsletter.settings import Settings
+
+# Names of the United Nations' goals, as its Dutch, French, English and German pages have them.
+SDGS = (
+    _("Geen armoede"),
+    _("Geen honger"),
+    _("Goede gezondheid en welzijn"),
+    _("Kwaliteitsonderwijs"),
+    _("Gendergelijkheid"),
+    _("Schoon water en sanitair"),
+    _("Betaalbare en duurzame energie"),
+    _("Waardig werk en economische groei"),
+    _("Industrie, innovatie en infrastructuur"),
+    _("Ongelijkheid verminderen"),
+    _("Duurzame steden en gemeenschappen"),
+    _("Verantwoorde consumptie en productie"),
+    _("Klimaatactie"),
+    _("Leven in het water"),
+    _("Leven op het land"),
+    _("Vrede, justitie en sterke publieke diensten"),
+    _("Partnerschap om doelstellingen te bereiken"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One piece, told. `lang` is None where the text is in the reader's own language."""
+
+    piece: Piece
+    url: str
+    land: str  # name of its drawing, the same in every language: "roeselare-dogbo-bj"
+    picture: str  # address of that drawing
+    place: str  # "Roeselare – Dogbo, Benin", or empty
+    topics: tuple[str, ...]
+    sdgs: tuple[tuple[int, str], ...]
+    when: tuple[str, ...]  # "Deadline: 31 januari 2027", "18–25 september 2027, Vlaanderen"
+    day: date  # the first of its dates; that of the piece when it has none
+    day_number: str  # "31"
+    day_month: str  # "jan 2027"
+    lang: str | None
+    note: str  # why the text is in another language, or empty
+    whole: bool = True  # else only its title is printed
+
+    @property
+    def only_agenda(self) -> bool:
+        """Dated and about no place: it is told under the dates and not once more as news."""
+        return bool(self.when) and not self.place
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The optional front matter of the piece."""
+        return self.piece.facts
+
+    @property
+    def sources(self) -> Sequence[dict[str, str]]:
+        """Where its facts come from: title and url."""
+        found: Sequence[dict[str, str]] = self.facts.get("sources", ())
+        return found
+
+    @property
+    def website(self) -> str:
+        """Where to read on elsewhere, unless it is named as a source already."""
+        link = str(self.facts.get("link", ""))
+        return "" if link in {source["url"] for source in self.sources} else link
+
+    @property
+    def website_name(self) -> str:
+        """Its host, as people write it: "kortrijk.be"."""
+        return (urlsplit(self.website).hostname or "").removeprefix("www.")
+
+    def brief(self) -> "Story":
+        """The same, as a title only."""
+        return replace(self, whole=False)
+
+
+def tell(settings: Settings, piece: Piece, locale: str) -> Story:
+    """The story of `piece` for a reader of `locale`, with dates on the calendar of TIMEZONE."""
+    links = Links(settings.base_url)
+    place = place_line(piece.facts, locale)
+    land = land_name(piece)
+    foreign = piece.language != locale
+    day = _first_day(piece)
+    return Story(
+        piece=piece,
+        url=links.item(locale, piece.slug),
+        land=land,
+        picture=links.pattern(land),
+        place=place,
+        topics=tuple(piece.facts.get("topic_names", ())),
+        sdgs=tuple((n, translate(locale, SDGS[n - 1])) for n in piece.facts.get("sdgs", ())),
+        when=tuple(_dates(settings, piece, locale)),
+        day=day,
+        day_number=str(day.day),
+        day_month=format_date(day, "MMM y", locale=locale),
+        lang=piece.language if foreign else None,
+        note=_language_note(piece.language, locale) if foreign else "",
+    )
+
+
+def place_line(facts: dict[str, Any], locale: str) -> str:
+    """Where it happens: "Roeselare – Dogbo, Benin", or what is known of it."""
+    towns = " – ".join(facts[name] for name in ("municipality", "partner") if facts.get(name))
+    country = country_name(facts["country"], locale) if facts.get("country") else ""
+    return ", ".join(part for part in (towns, country) if part)
+
+
+def land_name(piece: Piece) -> str:
+    """What the drawing of a piece is made from: its place, else the piece itself."""
+    names = (piece.facts.get(name) for name in ("municipality", "partner", "country"))
+    return pattern_name(" ".join(filter(None, names)) or piece.slug)
+
+
+def pattern_name(place: str) -> str:
+    """A place as it stands in an address: "roeselare-dogbo-bj"."""
+    ascii_only = unicodedata.normalize("NFKD", place).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_only.lower()).strip("-")
+
+
+def _language_note(language: str, locale: str) -> str:
+    name = language_name(language, locale)
+    return translate(locale, "Dit stuk is er alleen in het %(language)s.", language=name)
+
+
+def _first_day(piece: Piece) -> date:
+    days = [piece.deadline] if piece.deadline else []
+    if event := piece.facts.get("event"):
+        days.append(_moment(event["start"]))
+    return min((_day(moment) for moment in days), default=piece.date)
+
+
+def _dates(settings: Settings, piece: Piece, locale: str) -> list[str]:
+    lines = []
+    if piece.deadline:
+        day = long_date(piece.deadline, locale, settings.timezone)
+        lines.append(translate(locale, "Deadline: %(date)s", date=day))
+    if event := piece.facts.get("event"):
+        time = _period(settings, _moment(event["start"]), _end(event), locale)
+        lines.append(", ".join(part for part in (time, event.get("place")) if part))
+    return lines
+
+
+def _period(settings: Settings, start: date, end: date, locale: str) -> str:
+    """From `start` to `end` (both days or aware times), as short as it can be said."""
+    zone = settings.timezone
+    if isinstance(start, datetime) and isinstance(end, datetime):
+        if start == end:
+            return date_and_time(start, locale, zone)
+        if start.astimezone(zone).date() == end.astimezone(zone).date():
+            until = format_time(end, "HH:mm", tzinfo=zone, locale=locale)
+            return f"{date_and_time(start, locale, zone)}–{until}"
+        return f"{date_and_time(start, locale, zone)} – {date_and_time(end, locale, zone)}"
+    if _day(start) == _day(end):
+        return long_date(start, locale, zone)
+    return _days(_day(start), _day(end), locale)
+
+
+def _days(start: date, end: date, locale: str) -> str:
+    """ "18–25 september 2027": CLDR's short interval with the month written out."""
+    differs = "y" if start.year != end.year else "M" if start.month != end.month else "d"
+    patterns = Locale(locale).interval_formats["yMMMd"][differs]
+    parts = zip((start, end), patterns, strict=True)
+    return "".join(
+        format_date(day, pattern.replace("MMM", "MMMM"), locale=locale) for day, pattern in parts
+    )
+
+
+def _end(event: dict[str, Any]) -> date:
+    return _moment(event.get("end") or event["start"])
+
+
+def _moment(iso: str) -> date:
+    return datetime.fromisoformat(iso) if "T" in iso else date.fromisoformat(iso)
+
+
+def _day(moment: date) -> date:
+    return moment.date() if isinstance(moment, datetime) else moment

@@ -1,0 +1,192 @@
+"""The mail as it is seen in Chromium: at three widths, light, dark, without images or styles.
+
+The pictures land in build/screens/ for a person to look at. UPDATE_PICTURES=1 also writes
+docs/images/issue.png, the picture in README.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Browser, Page, Route, sync_playwright
+
+from config import PROJECT_DIR
+from newsletter.content import pattern
+from newsletter.delivery.message import GAP
+from newsletter.issues.preflight.colours import ENOUGH, contrast
+from newsletter.issues.rendering import render_edition
+from newsletter.settings import Settings
+from tests.issues.samples import issue, real_pieces
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+SCREENS = PROJECT_DIR / "build" / "screens"
+PICTURE = PROJECT_DIR / "docs" / "images" / "issue.png"
+LIGHTEST_PICTURE = 400_000  # octets
+Scheme = Literal["light", "dark"]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="needs Chromium (Debian: apt-get install chromium)"),
+]
+
+# Colour and ground of every element with text of its own, as the browser computed them.
+COMPUTED = """() => [...document.querySelectorAll('body *')]
+  .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()))
+  .map(e => {
+    let ground = e;
+    const see = n => getComputedStyle(n).backgroundColor;
+    const clear = n => see(n) === 'rgba(0, 0, 0, 0)';
+    while (ground.parentElement && clear(ground)) ground = ground.parentElement;
+    return [getComputedStyle(e).color, see(ground), e.textContent.trim().slice(0, 40)];
+  })"""
+# What opens in the mail program's own window: no box may be wider than it.
+OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+UNDERSIZED = """() => [...document.querySelectorAll('.way a')]
+  .filter(a => a.closest('td').getBoundingClientRect().height < 44).map(a => a.textContent)"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    arguments = ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"]
+    with sync_playwright() as player:
+        browser = player.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def html(settings: Settings) -> str:
+    edition = render_edition(settings, issue(), real_pieces(settings), "nl", older_link=True)
+    return GAP.sub("x", edition.html)
+
+
+def _answer(route: Route) -> None:
+    """Own pictures are drawn here and now; nothing else is reached."""
+    if found := re.fullmatch(r"https://nieuws\.test/patterns/([a-z0-9-]+)\.png", route.request.url):
+        route.fulfill(body=pattern.png(found[1], 1200, 480), content_type="image/png")
+    else:
+        route.abort()
+
+
+def _open(
+    browser: Browser,
+    html: str,
+    width: int,
+    scheme: Scheme = "light",
+    *,
+    images: bool = True,
+    scale: int = 1,
+) -> Page:
+    page = browser.new_page(
+        viewport={"width": width, "height": 1100}, color_scheme=scheme, device_scale_factor=scale
+    )
+    page.route("**/*", _answer if images else lambda route: route.abort())
+    page.set_content(html, wait_until="load")
+    return page
+
+
+def _save(page: Page, name: str) -> None:
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENS / f"{name}.png", full_page=True)
+
+
+def _rgb(css: str) -> str:
+    red, green, blue = (int(float(part)) for part in re.findall(r"[\d.]+", css)[:3])
+    return f"#{red:02X}{green:02X}{blue:02X}"
+
+
+def _low_contrast(page: Page) -> list[str]:
+    pairs = page.evaluate(COMPUTED)
+    assert len(pairs) > 50
+    return [text for ink, ground, text in pairs if contrast(_rgb(ink), _rgb(ground)) < ENOUGH]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 600, 1200])
+def test_it_fits_and_can_be_read(browser: Browser, html: str, width: int, scheme: Scheme) -> None:
+    page = _open(browser, html, width, scheme)
+    _save(page, f"mail-{width}-{scheme}")
+    assert page.evaluate(OVERFLOW) == 0
+    assert page.evaluate(UNDERSIZED) == []
+    assert _low_contrast(page) == []
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(browser: Browser, html: str, scheme: Scheme) -> None:
+    page = _open(browser, html, 600, scheme)
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+    page.close()
+
+
+def test_without_images_the_picture_is_told(browser: Browser, html: str) -> None:
+    page = _open(browser, html, 320, images=False)
+    _save(page, "mail-320-no-images")
+    assert page.evaluate(OVERFLOW) == 0
+    assert page.get_by_alt_text("Roeselare – Dogbo, Benin").count() == 1
+    page.close()
+
+
+@pytest.mark.parametrize("width", [320, 600])
+def test_without_the_style_block_nothing_breaks(browser: Browser, html: str, width: int) -> None:
+    """As Gmail shows it for other people's accounts."""
+    page = _open(browser, re.sub(r"<style.*?</style>", "", html, flags=re.DOTALL), width)
+    _save(page, f"mail-{width}-no-style-block")
+    assert page.evaluate(OVERFLOW) == 0
+    assert _low_contrast(page) == []
+    page.close()
+
+
+def test_with_all_styles_stripped_the_order_still_reads(browser: Browser, html: str) -> None:
+    bare = re.sub(r"<style.*?</style>|\sstyle=\"[^\"]*\"", "", html, flags=re.DOTALL)
+    page = _open(browser, bare, 320)
+    _save(page, "mail-320-no-styles")
+    text = page.inner_text("body")
+    stations = ["Fiabel", "Roeselare en Dogbo", "Agenda en deadlines", "Schrijf je uit"]
+    assert [text.index(word) for word in stations] == sorted(text.index(word) for word in stations)
+    page.close()
+
+
+def test_forced_inversion_can_be_read(browser: Browser, html: str) -> None:
+    """What mail programs do that make their own night of a light mail."""
+    page = _open(browser, html, 600)
+    page.add_style_tag(
+        content="html { filter: invert(1) hue-rotate(180deg); } img { filter: none }"
+    )
+    _save(page, "mail-600-inverted")
+    page.close()
+
+
+def test_twice_the_text_size_still_fits(browser: Browser, html: str) -> None:
+    """WCAG 1.4.4 and 1.4.10: 400 % at 1280 px is a window of 320 px."""
+    page = _open(browser, re.sub(r"(font-size: )(\d+)px", _doubled, html), 640)
+    _save(page, "mail-640-double-text")
+    assert page.evaluate(OVERFLOW) == 0
+    page.close()
+
+
+def _doubled(match: re.Match[str]) -> str:
+    return f"{match[1]}{int(match[2]) * 2}px"
+
+
+@pytest.mark.skipif(not os.environ.get("UPDATE_PICTURES"), reason="UPDATE_PICTURES is not set")
+def test_update_the_picture_of_the_readme(browser: Browser, html: str) -> None:
+    page = _open(browser, html, 600, scale=2)
+    shot = page.screenshot()
+    page.close()
+    _write_small(shot, PICTURE)
+    assert PICTURE.stat().st_size < LIGHTEST_PICTURE
+
+
+def _write_small(shot: bytes, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.open(BytesIO(shot)).convert("RGB")
+    picture.quantize(128, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)

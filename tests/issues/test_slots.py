@@ -1,0 +1,98 @@
+"""Slots: each due moment once, also on the two DST days, after sleep, and with two clocks."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from newsletter.db import Database, connect
+from newsletter.issues import slots
+from newsletter.models import Slot
+from newsletter.settings import Settings
+
+
+def utc(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[misc,arg-type]
+
+
+@pytest.mark.parametrize(
+    ("rule", "now", "slot"),
+    [
+        ("0 9 * * tue#1", utc(2026, 11, 23, 9), utc(2026, 11, 3, 8)),
+        ("0 9 * * tue#1", utc(2026, 11, 3, 8, 0), utc(2026, 11, 3, 8)),
+        ("0 9 * * tue#1", utc(2026, 11, 3, 7, 59, 58), utc(2026, 10, 6, 7)),
+        ("0 9 * * mon", utc(2026, 11, 23, 12), utc(2026, 11, 23, 8)),
+        ("30 2 * * sun", utc(2026, 10, 25, 6), utc(2026, 10, 25, 0, 30)),
+        ("30 2 * * sun", utc(2026, 3, 29, 6), utc(2026, 3, 29, 1, 0)),
+    ],
+)
+def test_the_latest_due_moment(
+    settings: Settings, rule: str, now: datetime, slot: datetime
+) -> None:
+    settings = replace(settings, cadences={"monthly": rule})
+    assert slots.latest(settings, "monthly", now) == slot
+
+
+@pytest.mark.parametrize("day", [utc(2026, 10, 25), utc(2026, 3, 29)])
+def test_half_past_two_runs_once_on_dst_days(
+    session: Session, settings: Settings, day: datetime
+) -> None:
+    settings = replace(settings, cadences={"monthly": "30 2 * * *"})
+    start = day - timedelta(hours=12)
+    slots.due(session, settings, "monthly", start)
+    runs = 0
+    for minutes in range(0, 24 * 60, 5):
+        now = start + timedelta(minutes=minutes)
+        if slot := slots.due(session, settings, "monthly", now):
+            slots.take(session, "monthly", slot, now)
+            runs += 1
+    assert runs == 1
+
+
+def test_a_fresh_server_runs_no_old_slot(
+    session: Session, settings: Settings, now: datetime
+) -> None:
+    assert slots.due(session, settings, "monthly", now) is None
+    assert slots.due(session, settings, "monthly", now) is None
+    assert session.query(Slot).one().outcome == "before the first start"
+    assert slots.due(session, settings, "monthly", now + timedelta(days=20)) == utc(2026, 12, 1, 8)
+
+
+def test_asleep_over_several_slots_runs_the_last_only(
+    session: Session, settings: Settings, now: datetime
+) -> None:
+    slots.due(session, settings, "weekly", now)
+    later = now + timedelta(days=40)
+    slot = slots.due(session, settings, "weekly", later)
+    assert slot is not None
+    slots.take(session, "weekly", slot, later)
+    assert slots.due(session, settings, "weekly", later) is None
+
+
+def test_a_clock_set_back_runs_nothing_again(
+    session: Session, settings: Settings, now: datetime
+) -> None:
+    slots.due(session, settings, "weekly", now)
+    slot = slots.due(session, settings, "weekly", now + timedelta(days=7))
+    assert slot is not None
+    slots.take(session, "weekly", slot, now)
+    assert slots.due(session, settings, "weekly", now - timedelta(days=30)) is None
+
+
+def test_two_clocks_get_one_slot(database: Database, settings: Settings, now: datetime) -> None:
+    def take(_: int) -> bool:
+        one = connect(settings.database_url)
+        try:
+            with one.write() as session:
+                slots.take(session, "monthly", utc(2026, 12, 1, 8), now)
+            return True
+        except IntegrityError:
+            return False
+        finally:
+            one.engine.dispose()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(take, range(4))) == 1
