@@ -1,0 +1,52 @@
+"""The command line: parse, call one function, print, exit code. Errors are one sentence each."""
+
+import importlib
+from typing import Any
+
+import click
+from sqlalchemy.exc import OperationalError
+
+from newsletter.errors import NewsletterError
+
+COMMANDS = {
+    "serve": "newsletter.cli.serve",
+    "demo": "newsletter.cli.demo",
+    "migrate": "newsletter.cli.migrate",
+    "items": "newsletter.cli.items",
+    "issues": "newsletter.cli.issues",
+    "deliver": "newsletter.cli.deliver",
+    "subscribers": "newsletter.cli.subscribers",
+    "suppressions": "newsletter.cli.suppressions",
+}
+
+
+class _Commands(click.Group):
+    """Loads a command when it is called, and turns expected errors into a sentence and exit 1."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except NewsletterError as error:
+            raise _sentence(str(error)) from error
+        except OperationalError as error:
+            raise _sentence(f"The database (DATABASE_URL) cannot be used: {error.orig}.") from error
+
+
+def _sentence(text: str) -> click.ClickException:
+    error = click.ClickException(text)
+    error.show = lambda file=None: click.echo(text, err=True)  # type: ignore[method-assign]
+    return error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Fiabel-nieuws: sign-ups, issues, and the mail that carries them."""

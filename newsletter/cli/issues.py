@@ -1,0 +1,188 @@
+"""`newsletter issues …`: compile, look, send, stop."""
+
+from datetime import datetime
+from typing import Any
+
+import click
+from sqlalchemy.orm import Session
+
+from newsletter.cli.office import Office, as_json, open_office, print_json
+from newsletter.delivery import ledger
+from newsletter.delivery.sender import utcnow
+from newsletter.errors import FixRequest
+from newsletter.issues import publishing
+from newsletter.issues.compiler import compile_issue
+from newsletter.models import Edition, Issue
+
+FINDING = ("grade", "rule", "message", "where")
+number = click.argument("number", type=int, metavar="N")
+
+
+@click.group("issues")
+def command() -> None:
+    """Appearances of the newsletter."""
+
+
+@command.command("compile")
+@click.option("--cadence", help="Whose readers the issue is for (default: DEFAULT_CADENCE).")
+@click.option("--items", "slugs", multiple=True, help="Only these, for all cadences.")
+@click.argument("more", nargs=-1, metavar="[SLUG]…")
+@as_json
+def compile_command(
+    cadence: str | None, slugs: tuple[str, ...], more: tuple[str, ...], as_json: bool
+) -> None:
+    """Compile what readers have not had into an issue; prints its number."""
+    office, slugs = open_office(), slugs + more
+    if slugs and cadence:
+        raise click.UsageError("--cadence and --items exclude each other.")
+    if cadence and cadence not in office.settings.cadences:
+        known = ", ".join(office.settings.cadences)
+        raise FixRequest(f"There is no cadence {cadence!r}; CADENCES names: {known}.")
+    wanted = None if slugs else cadence or office.settings.default_cadence
+    with office.database.write() as session:
+        issue = compile_issue(session, office.settings, office.library, utcnow(), wanted, slugs)
+        found = issue.number if issue else None
+    if as_json:
+        print_json({"number": found})
+    elif found is None:
+        click.echo("Nothing new: readers have had every item that is ready.")
+    else:
+        click.echo(str(found))
+
+
+@command.command("list")
+@as_json
+def list_issues(as_json: bool) -> None:
+    """All issues, newest first."""
+    office = open_office()
+    with office.database.read() as session:
+        rows = [_row(session, issue) for issue in publishing.listed(session)]
+    if as_json:
+        return print_json(rows)
+    for row in rows:
+        click.echo(_line(row))
+    return None
+
+
+@command.command("show")
+@number
+@as_json
+def show(number: int, as_json: bool) -> None:
+    """State and deliveries of one issue."""
+    office = open_office()
+    with office.database.read() as session:
+        row = _row(session, publishing.get(session, number))
+    if as_json:
+        return print_json(row)
+    click.echo(_line(row))
+    for name, count in row["deliveries"].items():
+        click.echo(f"  {name:10} {count}")
+    return None
+
+
+@command.command("preflight")
+@number
+@as_json
+def preflight(number: int, as_json: bool) -> None:
+    """Check the issue as it would be mailed; exit 1 when a finding stops it."""
+    office = open_office()
+    with office.database.read() as session:
+        issue = publishing.get(session, number)
+        found = publishing.check(session, office.settings, issue, utcnow())
+    if as_json:
+        rows = [{name: str(getattr(f, name)) for name in FINDING} for _locale, f in found]
+        print_json([{"locale": found[i][0], **row} for i, row in enumerate(rows)])
+    else:
+        for locale, finding in found:
+            click.echo(f"{locale}: {finding}")
+        click.echo(f"{len(found)} findings." if found else "No findings.")
+    raise SystemExit(1 if any(finding.grade == "stop" for _locale, finding in found) else 0)
+
+
+@command.command("approve")
+@number
+def approve(number: int) -> None:
+    """Approve; the clock sends it when its hold window is over."""
+    office = open_office()
+    with office.database.write() as session:
+        publishing.approve(session, number)
+    click.echo(f"Issue {number} is approved.")
+
+
+@command.command("schedule")
+@number
+@click.option("--at", "at", required=True, metavar="TIME", help="ISO 8601; without zone: TIMEZONE.")
+def schedule(number: int, at: str) -> None:
+    """Send at a moment of your choice."""
+    office = open_office()
+    moment = _moment(office, at)
+    with office.database.write() as session:
+        publishing.schedule(session, number, moment, utcnow())
+    click.echo(f"Issue {number} will be sent at {moment.isoformat()}.")
+
+
+@command.command("send")
+@number
+def send(number: int) -> None:
+    """Send now: skips the hold window, never preflight or required approvals."""
+    office = open_office()
+    with office.database.write() as session:
+        planned = publishing.send(session, office.settings, number, utcnow())
+    click.echo(
+        f"Issue {number}: {planned} deliveries planned. "
+        "They leave with the clock of `newsletter serve`, or with `newsletter deliver`."
+    )
+
+
+@command.command("stop")
+@number
+def stop(number: int) -> None:
+    """Stop at once; nothing more is handed over until it is resumed."""
+    office = open_office()
+    with office.database.write() as session:
+        publishing.stop(session, number, utcnow())
+    click.echo(f"Issue {number} is stopped.")
+
+
+@command.command("resume")
+@number
+def resume(number: int) -> None:
+    """Go on with a paused or stopped issue; sends what was held in doubt."""
+    office = open_office()
+    with office.database.write() as session:
+        publishing.resume(session, office.settings, number, utcnow())
+    click.echo(f"Issue {number} goes on.")
+
+
+def _moment(office: Office, text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(
+            "must be a time such as 2026-12-01T09:00.", param_hint="--at"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=office.settings.timezone)
+
+
+def _row(session: Session, issue: Issue) -> dict[str, Any]:
+    editions = session.query(Edition).filter_by(issue_number=issue.number)
+    return {
+        "number": issue.number,
+        "state": issue.state.value,
+        "cadence": issue.cadence,
+        "why": issue.why,
+        "editions": [
+            {"id": edition.id, "locale": edition.locale, "subject": edition.subject}
+            for edition in editions.order_by(Edition.id)
+        ],
+        "deliveries": ledger.counts(session, issue.number),
+    }
+
+
+def _line(row: dict[str, Any]) -> str:
+    counts = row["deliveries"]
+    why = f" ({row['why']})" if row["why"] else ""
+    return (
+        f"{row['number']:4}  {row['state']}{why}  {row['cadence'] or 'all readers'}: "
+        f"{counts['accepted']} of {counts['planned']} accepted"
+    )

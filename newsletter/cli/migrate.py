@@ -1,0 +1,17 @@
+"""`newsletter migrate`."""
+
+import click
+
+from newsletter import settings as settings_module
+from newsletter.db import connect, is_current, migrate
+
+
+@click.command("migrate")
+def command() -> None:
+    """Bring the database to the newest schema."""
+    database = connect(settings_module.load().database_url)
+    if is_current(database):
+        click.echo("The database already has the newest schema.")
+        return
+    migrate(database)
+    click.echo("The database now has the newest schema.")

@@ -1,0 +1,74 @@
+"""What every command needs: settings and database, opened once, and ways to print."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from newsletter import settings as settings_module
+from newsletter.content.library import Library
+from newsletter.db import Database, connect, is_current
+from newsletter.errors import FixSettings
+from newsletter.settings import Settings
+
+
+def as_json(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The option --json of every command that prints data."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """Settings and database of one command."""
+
+    settings: Settings
+    database: Database
+
+    @property
+    def library(self) -> Library:
+        """The shelf of items."""
+        return Library(self.settings.content_dir, self.settings.timezone)
+
+
+def open_office() -> Office:
+    """Read the settings and open the database; raises FixSettings when it is not migrated."""
+    settings = settings_module.load()
+    database = connect(settings.database_url)
+    if not is_current(database):
+        raise FixSettings("The database has not the newest schema; run `newsletter migrate`.")
+    return Office(settings, database)
+
+
+def print_json(data: Any) -> None:
+    """One JSON document on stdout."""
+    click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+
+
+STEPS = 10  # plain lines at every tenth of the work
+
+
+@contextmanager
+def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, plain lines elsewhere; call what it yields with the work done."""
+    if sys.stdout.isatty():
+        bar = click.progressbar(length=total, label=label)
+        with bar:
+            yield bar.update
+    else:
+        yield _plain_lines(label, total)
+
+
+def _plain_lines(label: str, total: int) -> Callable[[int], None]:
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        before, done = done, done + count
+        if done * STEPS // max(total, 1) != before * STEPS // max(total, 1):
+            click.echo(f"{label}: {done} of {total}")
+
+    return advance

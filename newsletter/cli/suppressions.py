@@ -1,0 +1,68 @@
+"""`newsletter suppressions …`: who must not be mailed."""
+
+from typing import Any
+
+import click
+
+from newsletter import suppression
+from newsletter.addresses import parse
+from newsletter.cli.office import as_json, open_office, print_json
+from newsletter.delivery.sender import utcnow
+from newsletter.errors import FixRequest
+from newsletter.models import SuppressionReason
+from newsletter.subscribers import privacy
+from newsletter.tokens import Tokens
+
+
+@click.group("suppressions")
+def command() -> None:
+    """Addresses that must not be mailed, kept as keyed hashes."""
+
+
+@command.command("list")
+@as_json
+def list_suppressions(as_json: bool) -> None:
+    """All of them, by keyed hash."""
+    office = open_office()
+    with office.database.read() as session:
+        rows: list[dict[str, Any]] = [
+            {
+                "address_key": row.address_key,
+                "reason": row.reason.value,
+                "since": row.since.isoformat(),
+                "why": row.why,
+                "lifted_at": row.lifted_at.isoformat() if row.lifted_at else None,
+                "lifted_why": row.lifted_why,
+            }
+            for row in suppression.listed(session)
+        ]
+    if as_json:
+        return print_json(rows)
+    for row in rows:
+        lifted = f", lifted {row['lifted_at']}: {row['lifted_why']}" if row["lifted_at"] else ""
+        click.echo(f"{row['address_key'][:16]}…  {row['reason']} since {row['since']}{lifted}")
+    return None
+
+
+@command.command("add")
+@click.argument("email")
+@click.option("--why", help="For those who ask later.")
+def add(email: str, why: str | None) -> None:
+    """Never mail this address again, whatever is planned."""
+    office = open_office()
+    with office.database.write() as session:
+        privacy.suppress(session, office.settings, email, SuppressionReason.STAFF, utcnow(), why)
+    click.echo("The address is suppressed.")
+
+
+@command.command("lift")
+@click.argument("email")
+@click.option("--why", required=True, help="Kept with the suppression.")
+def lift(email: str, why: str) -> None:
+    """Allow this address again; its reader still has to sign up and confirm."""
+    office = open_office()
+    tokens = Tokens(office.settings.secret_key)
+    with office.database.write() as session:
+        if not suppression.lift(session, tokens, parse(email).canonical, utcnow(), why):
+            raise FixRequest("This address is not suppressed.")
+    click.echo("The suppression is lifted.")

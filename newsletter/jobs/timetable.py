@@ -1,0 +1,118 @@
+"""The embedded clock: APScheduler in the web process, one leader by file lock.
+
+The schedule itself is rows of ours (`slots`): APScheduler only wakes us often enough, so that its
+misfires and its DST do not matter.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from newsletter.content.library import Library
+from newsletter.db import Database
+from newsletter.errors import NewsletterError
+from newsletter.jobs import tasks
+from newsletter.settings import Settings
+
+log = logging.getLogger(__name__)
+
+NOTICE_SECONDS = 1
+DELIVERY_SECONDS = 2
+ISSUE_SECONDS = 5
+PURGE_SECONDS = 3600
+
+
+class Clock:
+    """Runs the tasks by time, in one process of all that share INSTANCE_DIR."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.settings, self.database = settings, database
+        self.library = Library(settings.content_dir, settings.timezone)
+        self.stopping = threading.Event()
+        self._lock_file: Any = None
+        self._last_problem: dict[str, str] = {}
+        self._scheduler = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(4)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            timezone=settings.timezone,
+        )
+
+    def start(self) -> None:
+        """Begin to tick; the work starts once this process is the leader."""
+        for seconds, task in (
+            (NOTICE_SECONDS, self.carry_notices),
+            (DELIVERY_SECONDS, self.deliver),
+            (ISSUE_SECONDS, self.move_issues),
+            (PURGE_SECONDS, self.purge),
+        ):
+            self._scheduler.add_job(
+                self.guarded, "interval", args=[task], seconds=seconds, id=task.__name__
+            )
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Stop claiming, finish what is in flight, and let another process lead."""
+        self.stopping.set()
+        with contextlib.suppress(Exception):
+            self._scheduler.shutdown(wait=True)
+        if self._lock_file is not None:
+            self._lock_file.close()
+            self._lock_file = None
+
+    def carry_notices(self) -> None:
+        """Sign-ups become notices, notices become mail."""
+        tasks.settle_signups(self.database, self.settings)
+        tasks.drain_notices(self.database, self.settings, self.stopping)
+
+    def deliver(self) -> None:
+        """Work the ledger."""
+        tasks.deliver(self.database, self.settings, stop=self.stopping, wait=False)
+
+    def move_issues(self) -> None:
+        """Compile what is due and send what is approved."""
+        tasks.run_due_slots(self.database, self.settings, self.library)
+        tasks.advance_issues(self.database, self.settings)
+
+    def purge(self) -> None:
+        """Forget sign-ups that nobody confirmed."""
+        tasks.purge_unconfirmed(self.database, self.settings)
+
+    def guarded(self, task: Callable[[], None]) -> None:
+        """One task's trouble must stop neither the clock nor the other tasks; it is said once."""
+        if self.stopping.is_set() or not self.leads():
+            return
+        try:
+            task()
+            self._last_problem.pop(task.__name__, None)
+        except NewsletterError as error:
+            self._say_once(task.__name__, str(error))
+        except Exception:
+            log.exception("The clock's task %s failed; it is tried again.", task.__name__)
+
+    def _say_once(self, name: str, problem: str) -> None:
+        if self._last_problem.get(name) != problem:
+            self._last_problem[name] = problem
+            log.warning("%s", problem)
+
+    def leads(self) -> bool:
+        """Is this process the leader? The lock goes with the process, however it ends."""
+        if self._lock_file is not None:
+            return True
+        file = (self.settings.instance_dir / "clock.lock").open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            return False
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        self._lock_file = file
+        return True

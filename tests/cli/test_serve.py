@@ -1,0 +1,258 @@
+"""`newsletter serve`, as a real process: starts, says where, works, and ends without a trace."""
+
+import logging
+import os
+import re
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from sqlalchemy import func, select
+
+import config
+from newsletter import settings as settings_module
+from newsletter.catcher import FOLDER, Store
+from newsletter.cli.demo import browser
+from newsletter.cli.demo.server import free_ports
+from newsletter.cli.serve import Redacted, prepare
+from newsletter.db import connect
+from newsletter.models import Issue, Subscriber
+
+SECONDS = 30
+T = TypeVar("T")
+
+
+def wait_for(look: Callable[[], T | None], what: str) -> T:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not happen within {SECONDS} seconds")
+
+
+class Serving:
+    """One `newsletter serve` with an instance folder of its own."""
+
+    def __init__(self, folder: Path, *arguments: str, **environ: str) -> None:
+        self.folder, self.store = folder, Store(folder / FOLDER)
+        self.port, self.catcher_port = free_ports(2)
+        self.output = folder.parent / "output.txt"
+        mine = {"INSTANCE_DIR": str(folder), "CATCHER_PORT": str(self.catcher_port)}
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "newsletter.cli",
+                    "serve",
+                    f"--port={self.port}",
+                    *arguments,
+                ],
+                env=clean_environ() | mine | environ,
+                cwd=config.PROJECT_DIR,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    @property
+    def said(self) -> str:
+        return self.output.read_text("utf-8")
+
+    def until_running(self) -> "Serving":
+        wait_for(lambda: "Stop" in self.said or self.process.poll() is not None, "the start")
+        assert "is running" in self.said, self.said
+        return self
+
+    def get(self, path: str) -> str:
+        return browser.get(f"{self.url}{path}").body
+
+    def children(self) -> list[int]:
+        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in listed.split()]
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def clean_environ() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if k not in vars(config)}
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
+    started: list[Serving] = []
+
+    def start(*arguments: str, **environ: str) -> Serving:
+        started.append(Serving(tmp_path / "instance", *arguments, **environ))
+        return started[-1]
+
+    yield start
+    for serving in started:
+        serving.kill()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_the_first_start_is_alive_at_once(serve: Callable[..., Serving]) -> None:
+    serving = serve().until_running()
+    assert f"Site    {serving.url}/\n" in serving.said
+    assert f"Inbox   {serving.url}/inbox/\n" in serving.said
+    wait_for(lambda: serving.store.count() == 4, "mail to the four sample readers")
+    subjects = [caught.subject for caught in serving.store.messages(4)]
+    assert all(subject.startswith("Fiabel-nieuws 1") for subject in subjects)
+    assert "reader-fr@voorbeeld.example" in serving.get("/inbox/")
+    assert "/items/" in serving.get("/nl/issues/1")
+    letter = serving.store.open(serving.store.newest()[0])
+    assert letter is not None
+    # An unset BASE_URL follows the port, or no link of a mail would work.
+    assert f"<{serving.url}/u/" in letter.header("List-Unsubscribe")
+
+
+@pytest.mark.parametrize(
+    ("name", "to_all"),
+    # A terminal sends its signals to the whole group, `kill` and `docker stop` to one process.
+    [("SIGTERM", False), ("SIGINT", True), ("SIGINT", False), ("SIGHUP", True)],
+)
+def test_ends_cleanly(serve: Callable[..., Serving], name: str, to_all: bool) -> None:
+    serving = serve().until_running()
+    serving.get("/nl/")
+    workers = serving.children()
+    asked = time.monotonic()
+    if to_all:
+        os.killpg(serving.process.pid, getattr(signal, name))
+    else:
+        serving.process.send_signal(getattr(signal, name))
+    assert serving.process.wait(SECONDS) == 0, serving.said
+    assert time.monotonic() - asked < 5
+    assert workers
+    assert not any(is_alive(pid) for pid in workers)
+    assert "Traceback" not in serving.said
+    assert "rror" not in serving.said
+    for port in (serving.port, serving.catcher_port):
+        socket.create_server(("127.0.0.1", port)).close()
+
+
+def test_the_second_start_sends_nothing_again(serve: Callable[..., Serving]) -> None:
+    first = serve().until_running()
+    wait_for(lambda: first.store.count() == 4, "mail to the four sample readers")
+    first.process.terminate()
+    first.process.wait(SECONDS)
+    second = serve().until_running()
+    assert "First start" not in second.said
+    with connect(f"sqlite:///{second.folder / 'newsletter.db'}").read() as session:
+        assert session.scalar(select(func.count()).select_from(Issue)) == 1
+        assert session.scalar(select(func.count()).select_from(Subscriber)) == 4
+    assert second.store.count() == 4
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
+def test_a_dead_worker_is_replaced_with_clock_and_catcher(serve: Callable[..., Serving]) -> None:
+    serving = serve().until_running()
+    wait_for(lambda: serving.store.count() == 4, "mail to the four sample readers")
+    [worker] = serving.children()
+    os.kill(worker, signal.SIGKILL)
+    wait_for(lambda: [pid for pid in serving.children() if pid != worker], "a new worker")
+    with smtplib.SMTP("127.0.0.1", serving.catcher_port, timeout=SECONDS) as client:
+        client.sendmail("a@b.example", ["direct@c.example"], "Subject: direct\r\n\r\nx")
+    assert serving.store.count("direct@c.example") == 1
+    form = browser.get(f"{serving.url}/nl/signup").form("/nl/signup")
+    time.sleep(2.1)  # the form takes faster answers for a machine's
+    answer = browser.post(form.url, form.fields | {"email": "nieuw@voorbeeld.example"})
+    assert answer.url.endswith("/nl/check-your-mail")
+    wait_for(lambda: serving.store.count("nieuw@voorbeeld.example"), "the confirm mail")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
+def test_the_master_holds_no_thread_and_no_database(serve: Callable[..., Serving]) -> None:
+    serving = serve().until_running()
+    process = Path(f"/proc/{serving.process.pid}")
+    assert len(list((process / "task").iterdir())) == 1
+    held = [str(link.readlink()) for link in (process / "fd").iterdir()]
+    assert not [name for name in held if "newsletter.db" in name]
+
+
+def test_a_busy_port_is_one_sentence(serve: Callable[..., Serving]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        serving = serve(f"--port={port}")
+        assert serving.process.wait(SECONDS) == 1
+    assert serving.said == (
+        f"Port {port} of 127.0.0.1 cannot be used (Address already in use): "
+        "end the program that holds it, or choose another with --port.\n"
+    )
+
+
+def test_a_busy_catcher_port_is_one_sentence(serve: Callable[..., Serving]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        serving = serve(CATCHER_PORT=str(port))
+        assert serving.process.wait(SECONDS) == 1
+    assert serving.said.startswith(f"CATCHER_PORT {port} cannot be used")
+    assert serving.said.count("\n") == 1
+
+
+def test_production_names_everything_that_is_missing(serve: Callable[..., Serving]) -> None:
+    serving = serve(NEWSLETTER_ENV="production")
+    assert serving.process.wait(SECONDS) == 1
+    for name in ("SECRET_KEY", "BASE_URL", "MAIL_SERVER", "MAIL_DEFAULT_SENDER", "ORG_NUMBER"):
+        assert re.search(rf"^{name} must be set", serving.said, re.MULTILINE), name
+    assert "Traceback" not in serving.said
+
+
+def test_a_base_url_that_was_set_stays(serve: Callable[..., Serving]) -> None:
+    serving = serve(BASE_URL="http://nieuws.localhost:8080").until_running()
+    assert "Site    http://nieuws.localhost:8080/" in serving.said
+
+
+def test_an_error_in_the_content_is_said_and_stops_nobody(
+    serve: Callable[..., Serving], tmp_path: Path
+) -> None:
+    content = tmp_path / "content"
+    (content / "items").mkdir(parents=True)
+    (content / "topics.toml").write_text('[a]\nnl = "A"\nfr = "A"\nen = "A"\nde = "A"\n')
+    (content / "items" / "kapot.nl.md").write_text("---\ntitle: \n---\n")
+    serving = serve(CONTENT_DIR=str(content)).until_running()
+    assert "The sample content was not sent" in serving.said
+    assert "kapot.nl.md:" in serving.said
+    assert serving.store.count() == 0
+
+
+def test_sample_readers_are_never_mailed_through_a_real_relay(tmp_path: Path) -> None:
+    settings = settings_module.load(
+        environ={},
+        env_file=tmp_path / "no.env",
+        INSTANCE_DIR=str(tmp_path / "instance"),
+        MAIL_SERVER="localhost",
+    )
+    prepare(settings)
+    with connect(settings.database_url).read() as session:
+        assert session.scalar(select(func.count()).select_from(Subscriber)) == 0
+        assert session.scalar(select(func.count()).select_from(Issue)) == 0
+
+
+def test_a_log_line_holds_no_token() -> None:
+    token = "AAAAAAABAGj-o1xS-2nR5zP0cHnGZ1mQ9w_x"
+    assert len(token) == 36
+    record = logging.LogRecord("x", logging.ERROR, "", 0, "Error in /u/%s?x", (token,), None)
+    assert Redacted("%(message)s").format(record) == "Error in /u/…?x"
