@@ -1,0 +1,139 @@
+"""The application: the only place that knows all sites of the web."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask, Response, request, url_for
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.sansio.response import Response as WsgiResponse
+
+import config
+from newsletter import i18n
+from newsletter import settings as settings_module
+from newsletter.content.library import Library
+from newsletter.db import Database, connect
+from newsletter.i18n import _
+from newsletter.links import Links
+from newsletter.settings import Settings
+from newsletter.tokens import Tokens
+from newsletter.web import archive, inbox, page, public
+
+MAX_BODY = 64 * 1024  # octets of a form
+STATIC_AGE = 365 * 24 * 3600  # seconds; the address of a static file holds its hash
+RETRY_AFTER = 60  # seconds
+ERRORS: Mapping[int, tuple[str, str]] = {
+    400: (
+        _("Dit verzoek klopt niet"),
+        _("Je browser stuurde iets wat we niet begrijpen. Ga terug en probeer het opnieuw."),
+    ),
+    404: (
+        _("Deze pagina bestaat niet"),
+        _("Misschien is het adres niet helemaal overgenomen, of is de pagina verhuisd."),
+    ),
+    405: (
+        _("Dat kan hier niet"),
+        _("Deze pagina kan niet op die manier gevraagd worden. Begin opnieuw op de voorpagina."),
+    ),
+    413: (
+        _("Dat is te veel"),
+        _("Het formulier dat je stuurde, is te groot. Er is niets bewaard."),
+    ),
+    500: (
+        _("Er ging iets mis bij ons"),
+        _("Het ligt niet aan jou. Probeer het straks opnieuw."),
+    ),
+    503: (
+        _("Even geduld"),
+        _("Het is nu druk. Wacht een minuut en doe het dan opnieuw; er is niets verloren."),
+    ),
+}
+
+
+class Site(Flask):
+    """A Flask application whose log names pages, never addresses: those may hold a token."""
+
+    def log_exception(self, exc_info: Any) -> None:
+        """Write the traceback of an unexpected error to the log (SEC-11)."""
+        self.logger.error("Error in %s %s", request.method, request.endpoint, exc_info=exc_info)
+
+
+def create_app(settings: Settings | None = None, database: Database | None = None) -> Flask:
+    """The whole site, as a WSGI application. Raises FixSettings when a setting makes no sense."""
+    settings = settings or settings_module.load()
+    app = Site("newsletter", static_folder=str(page.STATIC_DIR), template_folder=_templates())
+    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY, SEND_FILE_MAX_AGE_DEFAULT=STATIC_AGE)
+    # A redirect to add or merge slashes would break a one-click POST (RFC 8058 3.1) and would be
+    # built from the Host header.
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.extensions["newsletter"] = page.State(
+        settings=settings,
+        database=database or connect(settings.database_url),
+        tokens=Tokens(settings.secret_key),
+        links=Links(settings.base_url),
+        library=Library(settings.content_dir, settings.timezone),
+    )
+    _set_up_templates(app)
+    _set_up_errors(app)
+    app.after_request(page.secure)
+    app.register_blueprint(public.blueprint)
+    app.register_blueprint(archive.blueprint)
+    if not settings.production:
+        app.register_blueprint(inbox.blueprint)
+    if proxies := settings.trusted_proxies:
+        fixed = ProxyFix(
+            app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=0, x_port=0, x_prefix=0
+        )
+        app.wsgi_app = fixed  # type: ignore[method-assign]
+    return app
+
+
+def _templates() -> str:
+    return str(config.PROJECT_DIR / "templates")
+
+
+def _set_up_templates(app: Flask) -> None:
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        gettext=lambda text: i18n.translations(page.locale()).gettext(text),
+        ngettext=lambda one, many, n: i18n.translations(page.locale()).ngettext(one, many, n),
+        newstyle=True,
+    )
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.context_processor(page.furniture)
+    app.jinja_env.filters.update(page.FILTERS)
+
+
+def _set_up_errors(app: Flask) -> None:
+    app.register_error_handler(HTTPException, _explain)
+    app.register_error_handler(OperationalError, _busy)
+    app.register_error_handler(PoolTimeout, _busy)
+
+
+def _explain(error: HTTPException) -> Response | WsgiResponse:
+    """The page of an HTTP error, with the headers that belong to it (such as Allow)."""
+    code = error.code or 500
+    if code < 400:  # a redirect
+        return error.get_response()
+    title, advice = ERRORS.get(code, ERRORS[400 if code < 500 else 500])
+    response = page.show("public/error.html", code, title=title, advice=advice, ways=_ways())
+    for name, value in error.get_headers():
+        if name != "Content-Type":
+            response.headers[name] = value
+    return response
+
+
+def _ways() -> list[tuple[str, str, str]]:
+    """The way out, once in each language: locale, path, words."""
+    return [
+        (name, url_for("public.home", locale=name), i18n.translate(name, "Naar de voorpagina"))
+        for name in i18n.LOCALES
+    ]
+
+
+def _busy(_error: Exception) -> Response | WsgiResponse:
+    """The database is locked or gone: nothing was written, and the same request may come again."""
+    return _explain(ServiceUnavailable(retry_after=RETRY_AFTER))

@@ -1,0 +1,196 @@
+"""What every page shares: the parts of the program, the locale of the request, and the headers."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Response, current_app, g, make_response, render_template, request, url_for
+from markupsafe import Markup, escape
+from werkzeug.datastructures import ContentSecurityPolicy
+
+from newsletter import i18n
+from newsletter.content.library import Library
+from newsletter.db import Database
+from newsletter.errors import FixContent
+from newsletter.links import Links
+from newsletter.settings import Settings
+from newsletter.tokens import Tokens
+
+HEADING = re.compile("(</?h)([3-6])")
+STATIC_DIR = Path(__file__).parent / "static"
+LOCALE = f"<any({','.join(i18n.LOCALES)}):locale>"
+POLICY = {
+    "default-src": "'none'",
+    "style-src": "'self'",
+    "img-src": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+    "base-uri": "'none'",
+}
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cache-Control": "no-cache",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The parts a page works with, made once by `create_app`."""
+
+    settings: Settings
+    database: Database
+    tokens: Tokens
+    links: Links
+    library: Library
+
+
+def state() -> State:
+    """The parts of the running site."""
+    found: State = current_app.extensions["newsletter"]
+    return found
+
+
+def now() -> datetime:
+    """This moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def locale() -> str:
+    """The locale of the page: of its address, else the reader's (`speak`), else negotiated."""
+    if "locale" not in g:
+        g.locale = _named_locale() or i18n.pick(list(request.accept_languages.values()))
+    chosen: str = g.locale
+    return chosen
+
+
+def speak(locale: str) -> None:
+    """Show this page in a reader's own locale, unless its address asks for another."""
+    g.locale = _named_locale() or locale
+
+
+def _named_locale() -> str | None:
+    for name in (request.path.split("/")[1], request.args.get("locale", "")):
+        if name in i18n.LOCALES:
+            return name
+    return None
+
+
+def show(template: str, status: int = 200, **values: Any) -> Response:
+    """A page made from a template, with a status."""
+    values.setdefault("indexed", status == 200 and "token" not in (request.view_args or {}))
+    return make_response(render_template(template, **values), status)
+
+
+def furniture() -> dict[str, Any]:
+    """What stands on every page: masthead, languages, colophon."""
+    settings = state().settings
+    parts = ("name", "legal_form", "address", "number", "court", "email", "website")
+    return {
+        "locale": locale(),
+        "locales": i18n.LOCALES,
+        "alternates": alternates(),
+        "base_url": settings.base_url,
+        "org": {part: getattr(settings, f"org_{part}") for part in parts},
+        "pages": state().library.pages(locale()),
+        "asset": asset,
+        "current": current,
+    }
+
+
+def current(endpoint: str, name: str | None = None) -> Markup:
+    """The attribute of a link to the page one is on."""
+    here = request.endpoint == endpoint and (request.view_args or {}).get("name") == name
+    return Markup(' aria-current="page"') if here else Markup("")
+
+
+def topics() -> dict[str, str]:
+    """Key and name of each topic; none while an editor's mistake makes the file unreadable."""
+    try:
+        return {key: names[locale()] for key, names in state().library.topics().items()}
+    except FixContent:
+        current_app.logger.exception("The topics cannot be shown.")
+        return {}
+
+
+def long_date(value: date | datetime) -> str:
+    """ "23 november 2026", in the locale of the page."""
+    return i18n.long_date(value, locale(), state().settings.timezone)
+
+
+def day(value: datetime) -> date:
+    """The calendar day of a moment, in TIMEZONE."""
+    return value.astimezone(state().settings.timezone).date()
+
+
+def host(url: str) -> str:
+    """ "vvsg.be" of "https://www.vvsg.be/"."""
+    return (urlsplit(url).hostname or url).removeprefix("www.")
+
+
+def raised(html: str) -> Markup:
+    """A sanitised body below an h1: headings (they start at h3) go up, wide tables scroll alone."""
+    label = escape(i18n.translate(locale(), "Tabel"))
+    scroll = f'<div class="scroll" role="region" tabindex="0" aria-label="{label}"><table>'
+    html = HEADING.sub(lambda tag: f"{tag[1]}{int(tag[2]) - 1}", html)
+    return Markup(html.replace("<table>", scroll).replace("</table>", "</table></div>"))  # noqa: S704
+
+
+def alternates() -> dict[str, str]:
+    """The path of this same page in each locale; the front page where there is no such page."""
+    endpoint, values = request.endpoint, request.view_args or {}
+    if "locale" not in values and "token" in values:
+        return {name: url_for(str(endpoint), **values, locale=name) for name in i18n.LOCALES}
+    if "locale" not in values:
+        endpoint = "public.home"
+    return {name: url_for(str(endpoint), **{**values, "locale": name}) for name in i18n.LOCALES}
+
+
+def asset(name: str) -> str:
+    """The path of a static file, with its hash, so that browsers can keep it for good."""
+    return url_for("static", filename=name, v=_fingerprint(name))
+
+
+@cache
+def _fingerprint(name: str) -> str:
+    return hashlib.sha256((STATIC_DIR / name).read_bytes()).hexdigest()[:12]
+
+
+def policy(changes: Mapping[str, str]) -> ContentSecurityPolicy:
+    """The site's Content-Security-Policy with some directives changed."""
+    return ContentSecurityPolicy({**POLICY, **changes})
+
+
+def secure(response: Response) -> Response:
+    """Headers of every answer; what a page has set itself stays."""
+    if not response.content_security_policy:
+        response.content_security_policy = policy({})
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if response.mimetype == "text/html":
+        response.headers.setdefault("Content-Language", locale())
+        if not _named_locale():
+            response.vary.add("Accept-Language")
+    if "token" in (request.view_args or {}):
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Robots-Tag"] = "noindex, nofollow"
+    if state().settings.base_url.startswith("https://"):
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+    return response
+
+
+FILTERS = {
+    "day": day,
+    "host": host,
+    "long_date": long_date,
+    "own_name": i18n.own_name,
+    "raised": raised,
+}

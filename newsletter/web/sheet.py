@@ -1,0 +1,61 @@
+"""A front page: the pieces of an issue told for the web, and where each of them stands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import url_for
+
+from newsletter.issues.stories import Story, pattern_name, tell
+from newsletter.models import Piece
+from newsletter.web.page import locale, state, topics
+
+
+@dataclass(frozen=True, slots=True)
+class Tale:
+    """A story with its addresses on this site and its topics as they are called today."""
+
+    story: Story
+    path: str
+    picture: str
+    topics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One lead with a picture, then short items, then what has a date, the soonest first."""
+
+    lead: Tale | None
+    shorts: tuple[Tale, ...]
+    dated: tuple[Tale, ...]
+
+    @property
+    def all(self) -> tuple[Tale, ...]:
+        """Everything once, in this order."""
+        seen = {tale.path: tale for tale in (self.lead, *self.shorts, *self.dated) if tale}
+        return tuple(seen.values())
+
+
+def sheet(pieces: Sequence[Piece]) -> Sheet:
+    """The front page of these pieces, in the locale of the page."""
+    tales = [tale(piece) for piece in pieces]
+    news = [one for one in tales if not one.story.only_agenda] or tales[:1]
+    return Sheet(
+        lead=news[0] if news else None,
+        shorts=tuple(news[1:]),
+        dated=tuple(
+            sorted((one for one in tales if one.story.when), key=lambda one: one.story.day)
+        ),
+    )
+
+
+def tale(piece: Piece) -> Tale:
+    """One piece, told in the locale of the page."""
+    story = tell(state().settings, piece, locale())
+    names = topics()
+    place = pattern_name(story.place or piece.slug)
+    return Tale(
+        story=story,
+        path=url_for("archive.item", locale=locale(), slug=piece.slug),
+        picture=url_for("archive.picture", place=place, kind="svg"),
+        topics=tuple(names[key] for key in piece.topics.split("|") if key in names),
+    )

@@ -1,0 +1,134 @@
+"""The real site over a real database, with one published issue and readers of every state."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from newsletter import suppression
+from newsletter.app import create_app
+from newsletter.content.library import Library
+from newsletter.db import Database, connect
+from newsletter.issues import publishing
+from newsletter.issues.compiler import compile_issue
+from newsletter.models import Base, Subscriber, SubscriberState, SuppressionReason
+from newsletter.settings import Settings, load
+from newsletter.subscribers.preferences import choice
+from newsletter.tokens import Purpose, Tokens
+
+PUBLISHED = (
+    "elke-geboorte-telt",
+    "sdg-partnerschappen-proefprojecten",
+    "week-duurzame-gemeente-2027",
+    "stuur-je-verhaal",
+)
+WAITING = "kortrijk-chefchaouen-drie-jaar"
+
+
+@dataclass(frozen=True)
+class World:
+    """The site and the ways into it."""
+
+    app: Flask
+    settings: Settings
+    database: Database
+
+    @property
+    def client(self) -> FlaskClient:
+        """A browser without cookies and without history."""
+        return self.app.test_client(use_cookies=False)
+
+    def token(self, purpose: Purpose, subscriber: Subscriber, age: timedelta | None = None) -> str:
+        """A link's token, as a mail would hold it."""
+        bound = subscriber.canonical or "" if purpose is Purpose.CONFIRM else ""
+        made = datetime.now(UTC) - (age or timedelta(0))
+        return Tokens(self.settings.secret_key).issue(purpose, subscriber.id, made, bound)
+
+    def form(self, locale: str = "nl", age: float = 10, **values: Any) -> dict[str, Any]:
+        """The sign-up form, filled in by a person who took `age` seconds."""
+        made = datetime.now(UTC) - timedelta(seconds=age)
+        token = Tokens(self.settings.secret_key).issue(Purpose.FORM, 0, made)
+        hidden = {"made": token, "wording": f"signup-1.{locale}", "nickname": ""}
+        return {"email": "nieuw@voorbeeld.example", **hidden, **values}
+
+    def add(self, name: str, state: SubscriberState, locale: str = "nl") -> Subscriber:
+        """A subscriber, committed."""
+        email = f"{name}@voorbeeld.example"
+        with self.database.write() as session:
+            subscriber = Subscriber(
+                email=email,
+                canonical=email,
+                locale=locale,
+                cadence=self.settings.default_cadence,
+                topic_choice_id=choice(session, ()).id,
+                state=state,
+                created_at=datetime.now(UTC),
+            )
+            session.add(subscriber)
+        return subscriber
+
+    def suppress(self, email: str) -> None:
+        """Someone who must not be mailed."""
+        with self.database.write() as session:
+            keys = Tokens(self.settings.secret_key)
+            suppression.add(session, keys, email, SuppressionReason.COMPLAINT, datetime.now(UTC))
+
+    def dump(self) -> list[tuple[str, list[Any]]]:
+        """Everything in the database."""
+        with self.database.read() as session:
+            return [
+                (table.name, [tuple(row) for row in session.execute(table.select())])
+                for table in Base.metadata.sorted_tables
+            ]
+
+
+Build = Callable[..., World]
+
+
+@pytest.fixture
+def build(settings: Settings, database: Database) -> Build:
+    """Build a site with some settings changed."""
+
+    def build(**changes: Any) -> World:
+        changed = replace(settings, **changes)
+        app = create_app(changed, database)
+        app.config["PROPAGATE_EXCEPTIONS"] = False
+        return World(app, changed, database)
+
+    return build
+
+
+@pytest.fixture
+def world(build: Build) -> World:
+    return build()
+
+
+@pytest.fixture(scope="session")
+def published_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Send one issue out (to nobody) and compile another, once for all tests."""
+    file = tmp_path_factory.mktemp("published") / "newsletter.db"
+    shutil.copy(migrated_file, file)
+    settings = load(environ={}, env_file=file.parent / "no.env", INSTANCE_DIR=str(file.parent))
+    database = connect(settings.database_url)
+    library = Library(settings.content_dir, settings.timezone)
+    now = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+    with database.write() as session:
+        issue = compile_issue(session, settings, library, now, None, PUBLISHED)
+        assert issue
+        publishing.send(session, settings, issue.number, now)
+        compile_issue(session, settings, library, now, None, (WAITING,))
+    database.engine.dispose()
+    return file
+
+
+@pytest.fixture
+def issued(published_file: Path, settings: Settings, build: Build) -> World:
+    """The site after its first issue, with a second one waiting."""
+    shutil.copy(published_file, settings.instance_dir / "newsletter.db")
+    return build()

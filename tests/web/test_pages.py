@@ -1,0 +1,238 @@
+"""Every page: its language, its headers, its errors, and what it must never do."""
+
+import logging
+import re
+from datetime import datetime
+from typing import Any
+
+import html5lib
+import pytest
+from werkzeug.test import TestResponse
+
+from newsletter.i18n import LOCALES
+from newsletter.models import SubscriberState
+from newsletter.tokens import Purpose
+from tests.web.conftest import PUBLISHED, WAITING, Build, World
+
+PATHS = [
+    "/",
+    "/signup",
+    "/check-your-mail",
+    "/issues/",
+    "/issues/1",
+    f"/items/{PUBLISHED[0]}",
+    f"/items/{PUBLISHED[2]}",
+    "/about/in-het-kort",
+    "/about/privacy",
+    "/about/toegankelijkheid",
+]
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("path", PATHS)
+def test_every_page_in_every_language(issued: World, path: str, locale: str) -> None:
+    answer = issued.client.get(f"/{locale}{path}")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Language"] == locale
+    page = answer.text
+    assert f'<html lang="{locale}">' in page
+    assert page.count("<h1") == 1
+    assert len(re.findall("<main|<footer|<header class=.masthead", page)) == 3
+    assert f'<link rel="canonical" href="https://nieuws.test/{locale}{path}">' in page
+    for other in LOCALES:
+        there = f"/{other}{path}"
+        assert f'rel="alternate" hreflang="{other}" href="https://nieuws.test{there}"' in page
+        assert f'<a href="{there}" lang="{other}" hreflang="{other}"' in page
+    for fact in ("vzw", "Bischoffsheimlaan", "0451.763.878", "RPR Brussel", "privacy"):
+        assert fact in page
+    html5lib.HTMLParser(strict=True).parse(page)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "locale"),
+    [("fr-BE,fr;q=0.9", "fr"), ("es, de;q=0.5", "de"), ("es", "nl"), ("", "nl"), ("en;q=x", "nl")],
+)
+def test_the_front_page_speaks_the_readers_language(
+    world: World, accepted: str, locale: str
+) -> None:
+    answer = world.client.get("/", headers={"Accept-Language": accepted})
+    assert answer.status_code == 200
+    assert f'<html lang="{locale}">' in answer.text
+    assert f'rel="canonical" href="https://nieuws.test/{locale}/"' in answer.text
+    assert "Accept-Language" in answer.headers["Vary"]
+
+
+def test_only_what_was_sent_is_in_the_archive(issued: World) -> None:
+    listed = issued.client.get("/nl/issues/").text
+    assert "Nummer 1" in listed
+    assert "Nummer 2" not in listed
+    for path in (f"/items/{WAITING}", "/issues/2", "/issues/2/mail", "/issues/9", "/items/x"):
+        assert issued.client.get(f"/nl{path}").status_code == 404
+
+
+def test_before_the_first_issue(world: World) -> None:
+    assert world.client.get("/nl/").status_code == 200
+    assert "Het eerste nummer komt eraan" in world.client.get("/nl/issues/").text
+
+
+def test_an_item_says_all_it_knows(issued: World) -> None:
+    page = issued.client.get(f"/nl/items/{PUBLISHED[0]}").text
+    for fact in (
+        "Roeselare – Dogbo, Benin",
+        "Stedenbanden en partnerschappen",
+        '<span class="goal goal-16">16</span> Vrede, justitie en sterke publieke diensten',
+        "/patterns/roeselare-dogbo-benin.svg",
+        "https://kw.be/",
+        'href="/nl/issues/1"',
+        "<h2>Twee loketten, één vak</h2>",
+    ):
+        assert fact in page
+    assert "18–25 september 2027" in issued.client.get(f"/nl/items/{PUBLISHED[2]}").text
+
+
+def test_a_text_without_translation_says_its_language(issued: World) -> None:
+    page = issued.client.get(f"/de/items/{PUBLISHED[2]}").text
+    assert '<h1 lang="nl">' in page
+    assert '<div class="body" lang="nl">' in page
+    assert "Niederländisch" in page
+
+
+def test_the_mail_as_a_page_is_locked_in(issued: World) -> None:
+    answer = issued.client.get("/nl/issues/1/mail")
+    assert answer.status_code == 200
+    policy = answer.headers["Content-Security-Policy"]
+    assert "sandbox" in policy
+    assert "style-src 'unsafe-inline'" in policy
+    assert "default-src 'none'" in policy
+    assert answer.headers["X-Robots-Tag"] == "noindex"
+    assert "/u/" not in answer.text
+    assert "\ue000" not in answer.text
+
+
+def test_pictures_of_places(world: World) -> None:
+    svg = world.client.get("/patterns/dogbo-benin.svg")
+    png = world.client.get("/patterns/dogbo-benin.png")
+    assert (svg.mimetype, png.mimetype) == ("image/svg+xml", "image/png")
+    assert png.data.startswith(b"\x89PNG")
+    assert "max-age" in svg.headers["Cache-Control"]
+    for bad in ("Dogbo.svg", "a--b.svg", "-a.svg", "a.gif", f"{'a' * 121}.svg", "%2e%2e%2fx.svg"):
+        assert world.client.get(f"/patterns/{bad}").status_code == 404
+
+
+def test_styles_are_kept_for_good_and_change_their_address(world: World) -> None:
+    page = world.client.get("/nl/").text
+    found = re.search(r'href="(/static/fiabel\.css\?v=[0-9a-f]{12})"', page)
+    assert found
+    with world.client.get(found[1]) as answer:
+        assert answer.status_code == 200
+        assert "max-age=31536000" in answer.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize("path", ["/", "/nl/", "/nl/signup", "/es/", "/static/fiabel.css"])
+def test_headers(world: World, path: str) -> None:
+    with world.client.get(path) as answer:
+        headers = answer.headers
+    policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
+    assert policy == {
+        "default-src": "'none'",
+        "style-src": "'self'",
+        "img-src": "'self'",
+        "form-action": "'self'",
+        "frame-ancestors": "'none'",
+        "base-uri": "'none'",
+    }
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Permissions-Policy"]
+    assert headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert "Set-Cookie" not in headers
+
+
+def test_http_promises_no_https(build: Build) -> None:
+    world = build(base_url="http://localhost:5000")
+    assert "Strict-Transport-Security" not in world.client.get("/").headers
+
+
+def test_pages_run_nothing_and_fetch_nothing_from_elsewhere(issued: World) -> None:
+    for path in PATHS:
+        page = issued.client.get(f"/nl{path}").text
+        assert "<script" not in page
+        assert not re.search(r"\son\w+=|\sstyle=", page)
+        assert not re.search(r'(?:src|<link rel="(?:icon|stylesheet)" href)="(?!/)', page)
+
+
+def test_reading_changes_nothing(issued: World) -> None:
+    before = issued.dump()
+    for locale in LOCALES:
+        for path in [*PATHS, "/issues/1/mail"]:
+            for method in ("GET", "HEAD", "OPTIONS"):
+                assert issued.client.open(f"/{locale}{path}", method=method).status_code == 200
+    assert issued.dump() == before
+
+
+def everything(answer: TestResponse) -> str:
+    return f"{answer.headers}{answer.text}"
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/nl", "/nl/", "//nl/", "/nl/issues", "/es/", "/nl/issues/1/"]
+)
+def test_the_host_header_is_not_believed(issued: World, path: str) -> None:
+    forged = {"Host": "kwaad.example", "X-Forwarded-Host": "kwaad.example"}
+    answer = issued.client.get(path, headers=forged)
+    assert answer.status_code in {200, 404}
+    assert "kwaad.example" not in everything(answer)
+    posted = issued.client.post("/nl/signup", data=issued.form(), headers=forged)
+    assert "kwaad.example" not in everything(posted)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("GET", "/es/", 404),
+        ("GET", "/nl/x", 404),
+        ("POST", "/nl/", 405),
+        ("GET", "/nl/about/x", 404),
+    ],
+)
+def test_errors_are_pages(world: World, method: str, path: str, code: int) -> None:
+    answer = world.client.open(path, method=method, headers={"Accept-Language": "fr"})
+    assert answer.status_code == code
+    locale = "nl" if path.startswith("/nl") else "fr"
+    assert f'<html lang="{locale}">' in answer.text
+    for other, words in zip(LOCALES, ("voorpagina", "accueil", "front page", "Start"), strict=True):
+        assert re.search(f'<a href="/{other}/" lang="{other}"[^>]*>[^<]*{words}', answer.text)
+    assert 'rel="canonical"' not in answer.text
+    if code == 405:
+        assert "GET" in answer.headers["Allow"]
+
+
+def test_an_unexpected_error_is_explained_and_logged_without_the_token(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_arguments: Any) -> None:
+        raise RuntimeError("boe")
+
+    monkeypatch.setattr("newsletter.web.public.preferences.find_by_unsubscribe", broken)
+    token = world.token(Purpose.UNSUBSCRIBE, world.add("jan", SubscriberState.ACTIVE))
+    with caplog.at_level(logging.DEBUG):
+        answer = world.client.get(f"/u/{token}", headers={"Accept-Language": "en"})
+    assert answer.status_code == 500
+    assert "Something went wrong on our side" in answer.text
+    assert "boe" not in answer.text
+    assert "boe" in caplog.text
+    assert token not in caplog.text
+
+
+def test_an_editors_mistake_does_not_close_the_site(
+    build: Build, tmp_path: Any, now: datetime
+) -> None:
+    (tmp_path / "topics.toml").write_text("[kapot", "utf-8")
+    world = build(content_dir=tmp_path)
+    assert world.client.get("/nl/").status_code == 200
+    assert world.client.post("/nl/signup", data=world.form()).status_code == 303
+
+
+def test_no_inbox_in_production(build: Build) -> None:
+    assert build().client.get("/inbox/").status_code == 200
+    assert build(newsletter_env="production").client.get("/inbox/").status_code == 404

@@ -1,0 +1,71 @@
+"""French, English and German are complete: nothing missing, nothing left over, nothing mixed up."""
+
+import io
+import re
+from importlib.resources import files
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po
+
+from newsletter import i18n
+from tests.web.catalogue import plurals, texts
+
+TRANSLATED = [locale for locale in i18n.LOCALES if locale != i18n.DEFAULT]
+PLACEHOLDER = re.compile(r"%\((\w+)\)[a-z]|%%?")
+
+
+def catalogue(locale: str) -> Catalog:
+    source = files("newsletter").joinpath("translations", f"{locale}.po").read_bytes()
+    return read_po(io.BytesIO(source), locale=locale, abort_invalid=True)
+
+
+def pairs(locale: str) -> dict[str, str]:
+    """Every text with its translation; each form of a plural counts."""
+    found = {}
+    for message in catalogue(locale):
+        if isinstance(message.id, str):
+            found[message.id] = str(message.string)
+        else:
+            found |= dict(zip(message.id, message.string, strict=True))
+    return {text: translation for text, translation in found.items() if text}
+
+
+def test_all_texts_are_found() -> None:
+    found = dict(texts())
+    assert found["Je e-mailadres"].startswith("templates/public/_form.html")
+    assert "Dit e-mailadres is te lang." in found  # marked with _()
+    assert "Naar de voorpagina" in found  # translated where it stands
+    assert plurals()
+
+
+@pytest.mark.parametrize("locale", TRANSLATED)
+def test_every_text_is_translated(locale: str) -> None:
+    translated = pairs(locale)
+    missing = {text: place for text, place in texts() if not translated.get(text, "").strip()}
+    assert not missing
+
+
+@pytest.mark.parametrize("locale", TRANSLATED)
+def test_no_translation_is_left_over(locale: str) -> None:
+    used = {text for text, _place in texts()}
+    assert not set(pairs(locale)) - used
+    assert not catalogue(locale).obsolete
+    assert not [message.id for message in catalogue(locale) if message.fuzzy and message.id]
+
+
+@pytest.mark.parametrize("locale", TRANSLATED)
+def test_placeholders_are_the_same(locale: str) -> None:
+    wrong = {
+        text: translation
+        for text, translation in pairs(locale).items()
+        if sorted(PLACEHOLDER.findall(text)) != sorted(PLACEHOLDER.findall(translation))
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize("locale", TRANSLATED)
+def test_no_translation_is_the_dutch_text(locale: str) -> None:
+    """Short words are the same in several languages; a sentence never is."""
+    same = [text for text, translation in pairs(locale).items() if text == translation]
+    assert not [text for text in same if len(text.split()) > 3]
