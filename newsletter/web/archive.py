@@ -13,7 +13,7 @@ from newsletter.web.sheet import sheet, tale
 blueprint = Blueprint("archive", __name__)
 
 PLACE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-LONGEST_PLACE = 120
+LONGEST_PLACE = 250
 PICTURE_AGE = 7 * 24 * 3600  # seconds
 PNG_SIZE = 1200, 480  # pixels; shown at half of it in mails
 

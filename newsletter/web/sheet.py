@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from flask import url_for
 
-from newsletter.issues.stories import Story, pattern_name, tell
+from newsletter.issues.stories import Story, tell
 from newsletter.models import Piece
 from newsletter.web.page import locale, state, topics
 
@@ -52,10 +52,9 @@ def tale(piece: Piece) -> Tale:
     """One piece, told in the locale of the page."""
     story = tell(state().settings, piece, locale())
     names = topics()
-    place = pattern_name(story.place or piece.slug)
     return Tale(
         story=story,
         path=url_for("archive.item", locale=locale(), slug=piece.slug),
-        picture=url_for("archive.picture", place=place, kind="svg"),
+        picture=url_for("archive.picture", place=story.land, kind="svg"),
         topics=tuple(names[key] for key in piece.topics.split("|") if key in names),
     )

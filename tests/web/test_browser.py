@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, ViewportSize, sync_playwright
 from sqlalchemy import select
 from werkzeug.serving import make_server
 
@@ -25,7 +25,8 @@ from tests.web.conftest import PUBLISHED, World
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 SCREENS = config.PROJECT_DIR / "build" / "screens"
-PHONE, DESK = {"width": 320, "height": 568}, {"width": 1280, "height": 900}
+PHONE, DESK = ViewportSize(width=320, height=568), ViewportSize(width=1280, height=900)
+STYLE = "element => getComputedStyle(element)"
 HUMAN_HASTE = 3100  # ms; a form that is sent sooner asks to press once more
 
 pytestmark = [
@@ -67,7 +68,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, site: World) -> Iterator[Page]:
     """A page that fails the test when it asks for anything elsewhere or breaks its own policy."""
-    context = browser.new_context(base_url=site.settings.base_url, viewport=PHONE)
+    context = browser.new_context(
+        base_url=site.settings.base_url, viewport=PHONE, reduced_motion="reduce"
+    )
     page = context.new_page()
     faults: list[str] = []
     page.on("console", lambda message: faults.append(message.text))
@@ -76,6 +79,13 @@ def page(browser: Browser, site: World) -> Iterator[Page]:
     context.close()
     expected = ("status of 404", "status of 422", "status of 405")
     assert not [fault for fault in faults if not any(code in fault for code in expected)]
+
+
+def _unlocked(route: Route) -> None:
+    """The mail as a page without its sandbox, in which axe could not run."""
+    answer = route.fetch()
+    headers = {k: v for k, v in answer.headers.items() if k != "content-security-policy"}
+    route.fulfill(response=answer, headers=headers)
 
 
 def _stays(url: str, site: World, faults: list[str]) -> None:
@@ -114,6 +124,7 @@ def paths(site: World, locale: str) -> dict[str, str]:
 @pytest.mark.parametrize("locale", LOCALES)
 def test_every_page_passes_axe_and_fits(site: World, page: Page, locale: str) -> None:
     axe, faults = Axe(), []
+    page.route("**/mail", _unlocked)
     for name, path in paths(site, locale).items():
         page.goto(path)
         for size in (PHONE, DESK):
@@ -158,8 +169,8 @@ def press_to(page: Page, selector: str) -> None:
     """Tab on until this has the focus; each stop on the way can be seen."""
     for _ in range(30):
         page.keyboard.press("Tab")
-        style = "element => getComputedStyle(element).outlineStyle + getComputedStyle(element).outlineWidth"
-        assert focused(page).evaluate(style) == "solid3px"
+        assert focused(page).evaluate(f"{STYLE}.outlineStyle") == "solid"
+        assert focused(page).evaluate(f"{STYLE}.outlineWidth") == "3px"
         if focused(page).evaluate("(element, wanted) => element.matches(wanted)", selector):
             return
     raise AssertionError(f"the keyboard does not reach {selector}")

@@ -27,7 +27,7 @@ def pairs(locale: str) -> dict[str, str]:
         if isinstance(message.id, str):
             found[message.id] = str(message.string)
         else:
-            found |= dict(zip(message.id, message.string, strict=True))
+            found |= dict(zip(message.id, message.string or (), strict=True))
     return {text: translation for text, translation in found.items() if text}
 
 
