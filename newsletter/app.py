@@ -19,7 +19,7 @@ from newsletter.i18n import _
 from newsletter.links import Links
 from newsletter.settings import Settings
 from newsletter.tokens import Tokens
-from newsletter.web import archive, inbox, page, public
+from newsletter.web import archive, inbox, page, proof, public
 
 MAX_BODY = 64 * 1024  # octets of a form
 STATIC_AGE = 365 * 24 * 3600  # seconds; the address of a static file holds its hash
@@ -81,6 +81,7 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     app.after_request(page.secure)
     app.register_blueprint(public.blueprint)
     app.register_blueprint(archive.blueprint)
+    app.register_blueprint(proof.blueprint)
     if not settings.production:
         app.register_blueprint(inbox.blueprint)
     if proxies := settings.trusted_proxies:

@@ -56,8 +56,9 @@ class Base(DeclarativeBase):
 def connect(database_url: str) -> "Database":
     """Open the database at `database_url`; nothing is created yet (see `newsletter migrate`)."""
     if not database_url.startswith("sqlite"):
-        return Database(create_engine(database_url, pool_pre_ping=True))
-    engine = create_engine(database_url, connect_args={"timeout": 60})
+        return Database(create_engine(database_url, pool_pre_ping=True, hide_parameters=True))
+    # Parameters hold addresses: they must not stand in an error that is logged.
+    engine = create_engine(database_url, connect_args={"timeout": 30}, hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return Database(engine)

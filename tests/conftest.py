@@ -14,6 +14,9 @@ from newsletter import settings as settings_module
 from newsletter.db import Database, connect, migrate
 from newsletter.settings import Settings
 
+# As root Chromium has no sandbox; it must look nothing up outside this machine.
+CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"]
+CHROMIUM_ARGUMENTS += ["--disable-background-networking", "--disable-component-update"]
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 
 
@@ -31,7 +34,7 @@ def browser() -> Iterator[Browser]:
     """The system's Chromium, headless."""
     assert CHROMIUM, "there is no Chromium (Debian: apt-get install chromium)"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         yield browser
         browser.close()
 

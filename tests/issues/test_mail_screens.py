@@ -6,8 +6,6 @@ docs/images/issue.png, the picture in README.
 
 import os
 import re
-import shutil
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Literal
@@ -15,7 +13,7 @@ from typing import Literal
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
 
 from config import PROJECT_DIR
 from newsletter.content import pattern
@@ -25,16 +23,12 @@ from newsletter.issues.rendering import render_edition
 from newsletter.settings import Settings
 from tests.issues.samples import issue, real_pieces
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 SCREENS = PROJECT_DIR / "build" / "screens"
 PICTURE = PROJECT_DIR / "docs" / "images" / "issue.png"
 LIGHTEST_PICTURE = 400_000  # octets
 Scheme = Literal["light", "dark"]
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="needs Chromium (Debian: apt-get install chromium)"),
-]
+pytestmark = pytest.mark.browser
 
 # Colour and ground of every element with text of its own, as the browser computed them.
 COMPUTED = """() => [...document.querySelectorAll('body *')]
@@ -50,15 +44,6 @@ COMPUTED = """() => [...document.querySelectorAll('body *')]
 OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 UNDERSIZED = """() => [...document.querySelectorAll('.way a')]
   .filter(a => a.closest('td').getBoundingClientRect().height < 44).map(a => a.textContent)"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    arguments = ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"]
-    with sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

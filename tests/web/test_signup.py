@@ -86,7 +86,6 @@ def test_the_typed_value_is_kept(world: World) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"age": 0},
         {"age": 25 * 3600},
         {"made": ""},
         {"made": "A" * 36},

@@ -39,7 +39,6 @@ from newsletter.subscribers.importing import import_csv
 NEWCOMER = Reader("nieuwkomer@voorbeeld.example", "nl", ())
 NOTICE_SECONDS = 20  # how long a notice may take
 DELIVERY_SECONDS = 45  # how long an issue may go without one more delivery
-PERSON_SECONDS = 2.1  # the form takes faster answers for a machine's
 NEW_SLUG = "bericht-van-de-demo"
 NEW_ITEM = """\
 ---
@@ -188,7 +187,6 @@ class Road:
 
     def _sign_up(self, server: Server) -> None:
         form = browser.get(f"{server.url}/nl/signup").form("/nl/signup")
-        time.sleep(PERSON_SECONDS)
         done = browser.post(form.url, form.fields | {"email": NEWCOMER.email})
         if "check-your-mail" not in done.url:
             raise DemoFailed(f"The sign-up form answered {done.status} on {done.url}.")
