@@ -61,6 +61,16 @@ class Template:
             pieces += (values[name], part)
         return b"".join(pieces)
 
+    def for_wire(self) -> "Template":
+        """The same, dot-stuffed and with the last dot (RFC 5321 4.5.2): made once, sent often.
+
+        No value of a gap begins a line with a dot, so that parts can be stuffed by themselves.
+        """
+        stuffed = [part.replace(b"\r\n.", b"\r\n..") for part in self.parts]
+        return Template(
+            [*stuffed[:-1], stuffed[-1].removesuffix(b"\r\n") + b"\r\n.\r\n"], self.gaps
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Content:

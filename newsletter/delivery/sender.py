@@ -1,38 +1,37 @@
 """The loop: claims rows, opens them, hands their messages to the relay, settles what it says.
 
-No transaction is open while the network is used. It does not choose readers or items, and it does
-not decide what a reply means.
+One thread talks over all connections and never waits for one of them; connections are opened in
+threads of their own, since a silent relay must not hold up the others. What the connections want
+committed is gathered and committed together, and only then does any content go. The loop does not
+choose readers or items, and it does not decide what a reply means.
 """
 
 import contextlib
-import itertools
 import os
+import selectors
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
-
-from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
 
 from newsletter.db import Database
-from newsletter.delivery import ledger, message
+from newsletter.delivery import ledger
+from newsletter.delivery.copies import Copies
 from newsletter.delivery.ledger import Claimed, Settled
-from newsletter.delivery.message import Content, Gap, Template
 from newsletter.delivery.outcomes import Outcome, Reply, judge
-from newsletter.delivery.relay import Relay
-from newsletter.errors import TryLater
-from newsletter.models import Edition, Issue
+from newsletter.delivery.relay import Answered, Event, Lane, Ready, open_connection
+from newsletter.delivery.writer import Order, Writer
+from newsletter.errors import NewsletterError, TryLater
 from newsletter.settings import Settings
-from newsletter.tokens import Purpose, Tokens
 
-BATCH = 50  # rows a connection claims at once
+BATCH = 200  # rows claimed at once
 PATIENCE = 5  # conversations broken off in a row before the relay is left alone
-EDITIONS_KEPT = 64  # templates in memory, about 40 kB each
+TICK = 0.5  # seconds between looks at the stop sign and at time limits
+COMING_BACK = (Outcome.UNSENT, Outcome.IN_DOUBT)  # rows that are due again at once
 
 
 def utcnow() -> datetime:
@@ -42,12 +41,11 @@ def utcnow() -> datetime:
 
 @dataclass
 class Run:
-    """What one run did, and why it ended early if it did."""
+    """What one run did, and the replies about us that ended it."""
 
     outcomes: dict[Outcome, int] = field(default_factory=dict)
-    ours: dict[int, Reply] = field(default_factory=dict)  # issue number → the reply about us
+    ours: dict[int, Reply] = field(default_factory=dict)  # by issue number
     parked: int = 0
-    unusable: str = ""  # why the relay cannot be used now
 
     @property
     def accepted(self) -> int:
@@ -72,172 +70,257 @@ class Sender:
         self.stop = stop or threading.Event()
         self.on_accepted, self.clock = on_accepted, clock
         self.run = Run()
-        self._tokens = Tokens(settings.secret_key)
-        self._turn = threading.Lock()
-        self._template = lru_cache(maxsize=EDITIONS_KEPT)(self._build_template)
-        self._lease_id = 0
+        self._copies = Copies(database, settings, clock)
+        self._rows: deque[Claimed] = deque()  # claimed, given to no connection yet
+        self._contents: dict[int, tuple[Claimed, bytes]] = {}  # given to one, by delivery id
+        self._carried: dict[Lane, set[int]] = {}  # which deliveries each connection has
+        self._opening: dict[int, Lane] = {}  # the relay waits for these contents
+        self._settled: list[Settled] = []
+        self._parked: list[tuple[int, str]] = []
+        self._dialling: list[Future[Lane]] = []
+        self._exhausted = False  # the last claim found nothing
         self._broken_off = 0
+        self._problem: NewsletterError | None = None
 
     def work(self) -> Run:
         """Work until nothing is due or `stop` is set.
 
         Raises TryLater or FixSettings when the relay cannot be used; nothing is lost then.
         """
-        with self._lease():
-            while self._reclaim_and_look():
-                self._work_connections()
-                if self._ending():
-                    break
-        if self.run.unusable:
-            raise TryLater(self.run.unusable)
+        with self._lease() as lease_id:
+            if self._something_due():
+                self._writer = Writer(
+                    self.database, self.settings, lease_id, self.issue_number, self.clock
+                )
+                self._work()
+        if self._problem is not None:
+            raise self._problem
         return self.run
 
     @contextlib.contextmanager
-    def _lease(self) -> Iterator[None]:
+    def _lease(self) -> Iterator[int]:
         owner = f"{socket.gethostname()}:{os.getpid()}"
         with self.database.write() as session:
-            self._lease_id = ledger.take_lease(session, self.settings, owner, self.clock())
-        ended = threading.Event()
-        keeper = threading.Thread(target=self._keep_lease, args=(ended,), daemon=True)
-        keeper.start()
+            ledger.reclaim(session, self.settings, self.clock())
+            lease_id = ledger.take_lease(session, self.settings, owner, self.clock())
         try:
-            yield
+            yield lease_id
         finally:
-            ended.set()
-            keeper.join()
             with self.database.write() as session:
-                ledger.release_lease(session, self.settings, self._lease_id, self.clock())
+                ledger.release_lease(session, self.settings, lease_id, self.clock())
 
-    def _keep_lease(self, ended: threading.Event) -> None:
-        while not ended.wait(self.settings.lease_seconds / 3):
-            with self.database.write() as session:
-                ledger.renew_lease(session, self.settings, self._lease_id, self.clock())
-
-    def _reclaim_and_look(self) -> bool:
-        """Is something due? First takes over what processes that fell silent left behind."""
-        now = self.clock()
-        with self.database.write() as session:
-            ledger.reclaim(session, self.settings, now)
+    def _something_due(self) -> bool:
+        with self.database.read() as session:
             due_at = ledger.next_due(session, self.issue_number)
-        return due_at is not None and due_at <= now
+        return due_at is not None and due_at <= self.clock()
 
-    def _work_connections(self) -> None:
+    def _work(self) -> None:
         count = self.settings.delivery_connections
-        with ThreadPoolExecutor(count, thread_name_prefix="delivery") as pool:
-            runs = [pool.submit(self._work_one_connection) for _ in range(count)]
-        for run in runs:
-            run.result()  # raises what ended a connection
+        self._bell, self._ringer = socket.socketpair()  # rung when a connection was opened
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._bell, selectors.EVENT_READ)
+        self._pool = ThreadPoolExecutor(count, "open-connection")
+        try:
+            for _ in range(count):
+                self._dial()
+            self._loop()
+        finally:
+            self._hang_up()
+            self._selector.close()
+            self._bell.close()
+            self._ringer.close()
 
-    def _work_one_connection(self) -> None:
-        with Relay(self.settings) as relay:
-            while not self._ending():
-                with self.database.write() as session:
-                    batch = ledger.claim(
-                        session, self._lease_id, self.clock(), BATCH, self.issue_number
-                    )
-                if not batch:
-                    return
-                self._work_batch(relay, batch)
+    def _hang_up(self) -> None:
+        """Close every connection; what they know is committed, whatever ended the loop."""
+        for future in self._dialling:
+            if not future.cancel():
+                future.add_done_callback(_close_unused)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for lane, carried in list(self._carried.items()):
+            if carried:
+                self._hear(lane, lane.fail("the run ended"))
+            lane.quit()
+        self._opening.clear()
+        self._commit()
+
+    # --- the loop -------------------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        while True:
+            self._take_dialled()
+            if not self._ending():
+                self._hand_out()
+            self._commit()
+            self._drop_dead_lanes()
+            if self._done():
+                return
+            self._listen()
+            self._check_time_limits()
+            self._writer.keep_lease()
+
+    def _listen(self) -> None:
+        for key, mask in self._selector.select(TICK):
+            if key.fileobj is self._bell:
+                self._bell.recv(64)
+                continue
+            lane: Lane = key.fileobj  # type: ignore[assignment]
+            if mask & selectors.EVENT_READ:
+                self._hear(lane, lane.receive())
+            if mask & selectors.EVENT_WRITE and lane.alive:
+                self._hear(lane, lane.flush())
 
     def _ending(self) -> bool:
-        return self.stop.is_set() or bool(self.run.ours or self.run.unusable)
+        stopped = self.stop.is_set() or self._writer.lost
+        return stopped or self._problem is not None or bool(self.run.ours)
 
-    def _work_batch(self, relay: Relay, batch: list[Claimed]) -> None:
-        """Each row in order: settle the one before and open this one in one commit, then send."""
-        settled: list[Settled] = []
-        try:
-            for row in batch:
-                if self._ending():
-                    break
-                content = self._content_or_park(row)
-                if content is None:
-                    continue
-                # Before a row is opened: a relay that cannot be reached puts nothing in doubt.
-                relay.connect()
-                opened, settled = self._commit(settled, row.id), []
-                if opened:
-                    settled = [self._hand_over(relay, row, content)]
-        finally:
-            if settled:
-                self._commit(settled, None)
+    def _done(self) -> bool:
+        """Ending: when no content is unanswered. Else: when no row is left in anybody's hand."""
+        if any(lane.in_flight for lane in self._carried) or self._settled:
+            return False
+        return self._ending() or (self._exhausted and not self._rows and not self._contents)
 
-    def _hand_over(self, relay: Relay, row: Claimed, content: bytes) -> Settled:
-        reply = relay.deliver(row.email, content)
-        return Settled(row.id, self._note(row, reply), reply)
+    def _check_time_limits(self) -> None:
+        now = time.monotonic()
+        for lane, carried in list(self._carried.items()):
+            if carried and lane.alive and lane.deadline < now:
+                limit = self.settings.mail_timeout
+                self._hear(lane, lane.fail(f"the relay was silent for {limit} seconds"))
 
-    def _commit(self, settled: list[Settled], opening: int | None) -> bool:
-        """The commit that stands before any content; a failed one is tried with the same hand."""
-        for attempt in itertools.count(1):
+    # --- connections ----------------------------------------------------------------------------
+
+    def _dial(self) -> None:
+        future = self._pool.submit(self._open_lane)
+        future.add_done_callback(self._ring)
+        self._dialling.append(future)
+
+    def _open_lane(self) -> Lane:
+        return Lane(open_connection(self.settings), self.settings.mail_timeout)
+
+    def _ring(self, _future: "Future[Lane]") -> None:
+        with contextlib.suppress(OSError):
+            self._ringer.send(b"!")
+
+    def _take_dialled(self) -> None:
+        for future in [future for future in self._dialling if future.done()]:
+            self._dialling.remove(future)
             try:
-                with self.database.write() as session:
-                    return ledger.settle_and_open(
-                        session, self.settings, self._lease_id, settled, opening, self.clock()
-                    )
-            except OperationalError:
-                if attempt >= self.settings.lease_seconds:
-                    raise
-                time.sleep(1)
-        raise AssertionError("unreachable")
+                lane = future.result()
+            except NewsletterError as error:
+                # Fewer connections than wanted are no problem; none at all is.
+                if not self._carried and not self._dialling:
+                    self._problem = error
+                continue
+            self._carried[lane] = set()
+            self._selector.register(lane, selectors.EVENT_READ)
 
-    def _note(self, row: Claimed, reply: Reply) -> Outcome:
-        outcome = judge(reply)
-        with self._turn:
-            self.run.outcomes[outcome] = self.run.outcomes.get(outcome, 0) + 1
-            if outcome is Outcome.OURS:
-                self.run.ours[row.issue_number] = reply
-        if outcome is Outcome.ACCEPTED:
-            self.on_accepted(1)
+    def _drop_dead_lanes(self) -> None:
+        for lane in list(self._carried):
+            if lane.alive:
+                self._watch(lane)
+                continue
+            del self._carried[lane]
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(lane)
+            if not self._ending() and (self._rows or not self._exhausted):
+                self._dial()
+
+    def _watch(self, lane: Lane) -> None:
+        if lane.wants_to_write != lane.watched:
+            lane.watched = lane.wants_to_write
+            more = selectors.EVENT_WRITE if lane.watched else 0
+            self._selector.modify(lane, selectors.EVENT_READ | more)
+
+    # --- rows -----------------------------------------------------------------------------------
+
+    def _hand_out(self) -> None:
+        """Give each connection that carries nothing the next row."""
+        for lane, carried in self._carried.items():
+            if not carried and lane.alive and (following := self._next(lane)):
+                self._hear(lane, lane.begin(*following))
+
+    def _next(self, lane: Lane) -> tuple[int, str, str] | None:
+        """The next row that can be made into a message, as an envelope."""
+        while self._rows and not self._ending():
+            row = self._rows.popleft()
+            try:
+                content = self._copies.content(row)
+            except (ValueError, KeyError) as error:
+                self._parked.append((row.id, f"This message could not be made: {error}"))
+                self.run.parked += 1
+                continue
+            self._contents[row.id] = (row, content)
+            self._carried[lane].add(row.id)
+            return row.id, self._copies.sender, row.email
+        return None
+
+    def _hear(self, lane: Lane, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Answered):
+                self._note(lane, event)
+            elif isinstance(event, Ready):
+                self._opening[event.id] = lane
+
+    def _note(self, lane: Lane, event: Answered) -> None:
+        row, _content = self._contents.pop(event.id)
+        self._carried[lane].discard(event.id)
+        self._opening.pop(event.id, None)
+        outcome = judge(event.reply)
+        self.run.outcomes[outcome] = self.run.outcomes.get(outcome, 0) + 1
+        self._settled.append(Settled(row.id, outcome, event.reply))
+        if outcome is Outcome.OURS:
+            self.run.ours[row.issue_number] = event.reply
         self._broken_off = self._broken_off + 1 if outcome is Outcome.UNSENT else 0
         if self._broken_off >= PATIENCE:
-            self.run.unusable = f"The relay breaks off every conversation: {reply.text}."
-        return outcome
+            why = f"The relay breaks off every conversation: {event.reply.text}."
+            self._problem = self._problem or TryLater(why)
 
-    # --- messages -------------------------------------------------------------------------------
+    # --- commits --------------------------------------------------------------------------------
 
-    def _content_or_park(self, row: Claimed) -> bytes | None:
-        """The message of one row; one that cannot be made must not hold up the others."""
+    def _commit(self) -> None:
+        """Settle what is known and open what the relay waits for; then send what was opened."""
+        opening, self._opening = self._opening, {}
+        if self._ending():
+            for lane in opening.values():  # without a dot: nothing of them was sent
+                self._hear(lane, lane.fail("the run ends"))
+            opening = {}
+        settled, self._settled = self._settled, []
+        parked, self._parked = self._parked, []
+        wanted = self._rows_wanted()
+        if not (settled or opening or parked or wanted):
+            return
         try:
-            return self._message(row)
-        except (ValueError, KeyError) as error:
-            with self._turn, self.database.write() as session:
-                reason = f"This message could not be made: {error}"
-                ledger.park(session, self._lease_id, row.id, reason, self.clock())
-                self.run.parked += 1
-            return None
+            answer = self._writer.commit(Order(settled, list(opening), parked, wanted))
+        except Exception:
+            self._contents.clear()  # nothing was opened; what was settled is in doubt
+            raise
+        self._rows.extend(answer.claimed)
+        if wanted:
+            self._exhausted = not answer.claimed
+        self._report(settled)
+        for id, lane in opening.items():
+            self._send(lane, id, id in answer.opened)
 
-    def _message(self, row: Claimed) -> bytes:
-        template, planned_at = self._template(row.edition_id)
-        message.header_value(row.email)
-        # Tokens carry the time of planning, so that a message sent again has the same bytes.
-        values = {
-            Gap.TO: row.email,
-            Gap.MESSAGE_ID: self._message_id(row, planned_at),
-            Gap.DATE: message.date_header(self.clock(), self.settings),
-            Gap.UNSUBSCRIBE: self._tokens.issue(Purpose.UNSUBSCRIBE, row.subscriber_id, planned_at),
-            Gap.PREFERENCES: self._tokens.issue(Purpose.PREFERENCES, row.subscriber_id, planned_at),
-        }
-        return template.fill({name: value.encode("ascii") for name, value in values.items()})
+    def _rows_wanted(self) -> int:
+        wanted = not self._exhausted and not self._ending() and bool(self._carried)
+        return BATCH if wanted and len(self._rows) < BATCH // 2 else 0
 
-    def _message_id(self, row: Claimed, planned_at: datetime) -> str:
-        opaque = self._tokens.issue(Purpose.MESSAGE_ID, row.id, planned_at)
-        return f"<{row.issue_number}.{opaque}@{self.settings.mail_domain}>"
+    def _report(self, settled: list[Settled]) -> None:
+        if accepted := sum(row.outcome is Outcome.ACCEPTED for row in settled):
+            self.on_accepted(accepted)
+        if any(row.outcome in COMING_BACK for row in settled):
+            self._exhausted = False
 
-    def _build_template(self, edition_id: int) -> tuple[Template, datetime]:
-        query = (
-            select(Edition, Issue)
-            .join(Issue, Issue.number == Edition.issue_number)
-            .where(Edition.id == edition_id)
-        )
-        with self.database.read() as session:
-            edition, issue = session.execute(query).one()
-        content = Content(edition.locale, edition.subject, edition.text, edition.html)
-        template = message.issue_template(self.settings, issue.number, content, issue.by_clock)
-        return template, issue.planned_at or issue.compiled_at
+    def _send(self, lane: Lane, id: int, opened: bool) -> None:
+        if not opened:
+            # The row was lost or left while DATA was under way: a dot would deliver an empty mail.
+            del self._contents[id]
+            self._carried[lane].discard(id)
+            self._hear(lane, lane.abandon())
+            return
+        _row, content = self._contents[id]
+        self._hear(lane, lane.send(content, self._next(lane)))
 
 
-def wait_for_others(database: Database, stop: threading.Event) -> bool:
-    """Wait a moment when other live leases hold rows; False when there is nothing to wait for."""
-    with database.read() as session:
-        if not ledger.claimed_by_others(session, lease_id=0):
-            return False
-    return not stop.wait(0.5)
+def _close_unused(dialled: "Future[Lane]") -> None:
+    if not dialled.cancelled() and dialled.exception() is None:
+        dialled.result().quit()

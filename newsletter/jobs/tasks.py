@@ -11,7 +11,8 @@ from newsletter import notices
 from newsletter.content.library import Library
 from newsletter.db import Database
 from newsletter.delivery import ledger
-from newsletter.delivery.sender import Run, Sender, utcnow, wait_for_others
+from newsletter.delivery.sender import Run, Sender, utcnow
+from newsletter.delivery.writer import wait_for_others
 from newsletter.issues import publishing, slots
 from newsletter.issues.compiler import compile_issue
 from newsletter.models import IssueState

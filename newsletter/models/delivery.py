@@ -21,7 +21,6 @@ class DeliveryState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-OPEN_STATES = (DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.DEFERRED)
 OPEN = text("state IN ('pending', 'claimed', 'deferred')")
 WAITING = text("state IN ('pending', 'deferred')")
 CLAIMED = text("state = 'claimed'")

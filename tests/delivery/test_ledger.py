@@ -37,11 +37,11 @@ def settle(
     session: Session, settings: Settings, lease: int, id: int, outcome: Outcome, now: datetime
 ) -> None:
     reply = {Outcome.ACCEPTED: OK, Outcome.REFUSED: NO}.get(outcome, LATER)
-    ledger.settle_and_open(session, settings, lease, [Settled(id, outcome, reply)], None, now)
+    ledger.settle_and_open(session, settings, lease, [Settled(id, outcome, reply)], [], now)
 
 
 def open_row(session: Session, settings: Settings, lease: int, id: int, now: datetime) -> bool:
-    return ledger.settle_and_open(session, settings, lease, [], id, now)
+    return bool(ledger.settle_and_open(session, settings, lease, [], [id], now))
 
 
 def test_claims_are_ordered_limited_and_disjoint(
@@ -64,7 +64,7 @@ def test_acceptance_moves_the_cursor_in_the_same_commit(
     first, second, *_ = ledger.claim(session, lease, now, 10)
     assert open_row(session, settings, lease, first.id, now)
     done = [Settled(first.id, Outcome.ACCEPTED, OK)]
-    assert ledger.settle_and_open(session, settings, lease, done, second.id, now)
+    assert ledger.settle_and_open(session, settings, lease, done, [second.id], now)
     assert row(session, first.id).state is DeliveryState.ACCEPTED
     assert row(session, second.id).opened_at == now
     assert session.get_one(Cursor, first.subscriber_id).number == 1

@@ -50,9 +50,9 @@ def accept_all(session: Session, settings: Settings, now: datetime) -> dict[str,
     got: dict[str, list[str]] = {}
     while batch := ledger.claim(session, lease, now, 100):
         for row in batch:
-            assert ledger.settle_and_open(session, settings, lease, [], row.id, now)
+            assert ledger.settle_and_open(session, settings, lease, [], [row.id], now)
             done = [Settled(row.id, Outcome.ACCEPTED, OK)]
-            ledger.settle_and_open(session, settings, lease, done, None, now)
+            ledger.settle_and_open(session, settings, lease, done, [], now)
             got.setdefault(row.email.split("@")[0], []).extend(slugs_of(session, row.edition_id))
     ledger.release_lease(session, settings, lease, now)
     publishing.finish(session, settings, now)
@@ -161,7 +161,7 @@ def test_who_was_refused_gets_the_items_with_the_next_issue(
     lease = ledger.take_lease(session, settings, "test", now)
     (row,) = ledger.claim(session, lease, now, 10)
     no = Settled(row.id, Outcome.REFUSED, Reply(Stage.RCPT, 552, "5.2.2 full"))
-    ledger.settle_and_open(session, settings, lease, [no], None, now)
+    ledger.settle_and_open(session, settings, lease, [no], [], now)
     publishing.finish(session, settings, now)
     assert compile_issue(session, settings, shelf.library, now, "monthly") is None, "not new"
     shelf.put("twee")

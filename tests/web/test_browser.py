@@ -107,6 +107,7 @@ def paths(site: World, locale: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("locale", LOCALES)
 def test_every_page_passes_axe_and_fits(site: World, page: Page, locale: str) -> None:
     axe, faults = Axe(), []

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from newsletter.delivery.ledger import swift
 from newsletter.delivery.ledger.rows import changed, closed, doubtful, is_open, is_waiting
 from newsletter.delivery.outcomes import Outcome, Reply, retry_at
 from newsletter.models import (
-    Cursor,
     Delivery,
     DeliveryState,
     Issue,
@@ -84,24 +84,33 @@ def settle_and_open(
     settings: Settings,
     lease_id: int,
     settled: Sequence[Settled],
-    opening: int | None,
+    opening: Sequence[int],
     now: datetime,
-) -> bool:
-    """One commit's worth: settle what is known and mark the next row opened.
+) -> set[int]:
+    """One commit's worth, for all connections: settle what is known, mark the next rows opened.
 
-    True when the row is opened: only then may its content go. False when it is no longer this
-    lease's (its reader left, or the lease ran out): it must not be sent.
+    Returns the ids opened: only their content may go. The others are no longer this lease's (their
+    reader left, or the lease ran out) and must not be sent; what they settled is another's, too.
     """
-    for row in settled:
-        _settle(session, settings, lease_id, row, now)
-    if opening is None:
-        return False
-    change = (
-        update(Delivery)
-        .where(Delivery.id == opening, *_held(lease_id), Delivery.opened_at.is_(None))
-        .values(opened_at=now, first_tried_at=func.coalesce(Delivery.first_tried_at, now))
-    )
-    return changed(session.execute(change)) == 1
+    ids = [row.id for row in settled] + list(opening)
+    if not ids:
+        return set()
+    connection = session.connection()
+    mine = swift.held(connection, lease_id, ids)
+    held = [row for row in settled if row.id in mine]
+    accepted = [row for row in held if row.outcome is Outcome.ACCEPTED]
+    if accepted:
+        # In one transaction: the relay has them, and their readers' cursors say so.
+        words = ((row.id, row.reply.status, row.reply.words) for row in accepted)
+        swift.accept(connection, words, now)
+        swift.move_cursors(connection, (mine[row.id] for row in accepted))
+    for row in held:
+        if row.outcome is not Outcome.ACCEPTED:
+            _settle(session, settings, row, now)
+    opened = [id for id in opening if id in mine and not mine[id].opened]
+    if opened:
+        swift.mark_opened(connection, opened, now)
+    return set(opened)
 
 
 def park(session: Session, lease_id: int, delivery_id: int, reason: str, now: datetime) -> None:
@@ -130,33 +139,24 @@ def _withdraw_gone(session: Session, rows: ColumnElement[bool], now: datetime) -
     )
 
 
-def _settle(
-    session: Session, settings: Settings, lease_id: int, row: Settled, now: datetime
-) -> None:
+def _settle(session: Session, settings: Settings, row: Settled, now: datetime) -> None:
     values = _after(session, settings, row, now)
     values |= {"status": row.reply.status, "reply": row.reply.words}
-    change = update(Delivery).where(Delivery.id == row.id, *_held(lease_id)).values(**values)
-    if changed(session.execute(change)) == 0:
-        return  # the lease ran out: whoever has the row now settles it
-    if row.outcome is Outcome.ACCEPTED:
-        _move_cursor(session, row.id)
-    else:
-        _withdraw_gone(session, Delivery.id == row.id, now)
+    session.execute(update(Delivery).where(Delivery.id == row.id).values(**values))
+    _withdraw_gone(session, Delivery.id == row.id, now)
 
 
 def _after(session: Session, settings: Settings, row: Settled, now: datetime) -> dict[str, object]:
     """The columns of a row after an outcome."""
     tried = {"attempts": Delivery.attempts + 1}
     match row.outcome:
-        case Outcome.ACCEPTED:
-            return tried | closed(DeliveryState.ACCEPTED, now)
         case Outcome.REFUSED:
             return tried | closed(DeliveryState.REFUSED, now)
         case Outcome.DEFERRED:
             return tried | _deferred(session, settings, row.id, now)
         case Outcome.IN_DOUBT:
             return tried | doubtful(settings, now)
-        case Outcome.OURS | Outcome.UNSENT:
+        case _:  # ours or unsent: as if it had not been tried
             return {"state": DeliveryState.PENDING, "lease_id": None, "opened_at": None}
 
 
@@ -170,20 +170,6 @@ def _deferred(
         return closed(DeliveryState.REFUSED, now)
     later: dict[str, object] = {"state": DeliveryState.DEFERRED, "due_at": due_at}
     return later | {"lease_id": None, "opened_at": None}
-
-
-def _move_cursor(session: Session, delivery_id: int) -> None:
-    """In the acceptance's own transaction: the reader has had everything up to the issue's top."""
-    top = (
-        select(Issue.top)
-        .join(Delivery, Delivery.issue_number == Issue.number)
-        .where(Delivery.id == delivery_id)
-        .scalar_subquery()
-    )
-    reader = select(Delivery.subscriber_id).where(Delivery.id == delivery_id).scalar_subquery()
-    session.execute(
-        update(Cursor).where(Cursor.subscriber_id == reader, Cursor.number < top).values(number=top)
-    )
 
 
 def withdraw(session: Session, subscriber_id: int, now: datetime) -> int:

@@ -1,40 +1,13 @@
-"""One kept SMTP conversation with the relay. It knows addresses and bytes, not what they mean."""
+"""One message at a time over a kept connection, each command answered before the next: notices."""
 
 import contextlib
 import smtplib
-import ssl
 from types import TracebackType
 from typing import Self
 
-import flask_mail
-
 from newsletter.delivery.outcomes import Reply, Stage
-from newsletter.errors import FixSettings, TryLater
+from newsletter.delivery.relay.opening import open_connection
 from newsletter.settings import Settings
-
-
-class _Connection(flask_mail.Connection):
-    """Flask-Mail's connection, with what it lacks: time limits and a verified certificate."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(flask_mail.Mail())
-        self.settings = settings
-
-    def configure_host(self) -> smtplib.SMTP:
-        settings, (host, port) = self.settings, self.settings.relay
-        context = ssl.create_default_context()
-        if settings.mail_use_ssl:
-            smtp: smtplib.SMTP = smtplib.SMTP_SSL(
-                host, port, timeout=settings.mail_timeout, context=context
-            )
-        else:
-            smtp = smtplib.SMTP(host, port, timeout=settings.mail_timeout)
-        if settings.mail_use_tls:
-            smtp.starttls(context=context)  # never falls back to plaintext: it raises
-        smtp.ehlo_or_helo_if_needed()
-        if settings.mail_username:
-            smtp.login(settings.mail_username, settings.mail_password)
-        return smtp
 
 
 class Relay:
@@ -56,31 +29,9 @@ class Relay:
         self.close()
 
     def connect(self) -> None:
-        """Open the connection if it is not open.
-
-        Raises TryLater when the relay does not answer, FixSettings when it refuses who we are.
-        """
-        if self._smtp is not None:
-            return
-        host, _port = self.settings.relay
-        try:
-            self._smtp = _Connection(self.settings).configure_host()
-        except smtplib.SMTPAuthenticationError as error:
-            raise FixSettings(
-                f"The relay {host} refuses MAIL_USERNAME and MAIL_PASSWORD: {_words(error)}"
-            ) from None
-        except ssl.SSLCertVerificationError as error:
-            raise FixSettings(
-                f"The certificate of MAIL_SERVER {host} is not valid: {error.verify_message}."
-            ) from None
-        except smtplib.SMTPNotSupportedError as error:
-            raise FixSettings(
-                f"The relay {host} does not offer what MAIL_USE_TLS or MAIL_USERNAME ask: {error}"
-            ) from None
-        except smtplib.SMTPResponseException as error:
-            raise TryLater(f"The relay {host} does not take mail now: {_words(error)}") from None
-        except (OSError, smtplib.SMTPException) as error:
-            raise TryLater(_unreachable(self.settings, error)) from None
+        """Open the connection if it is not open; raises as `open_connection` does."""
+        if self._smtp is None:
+            self._smtp = open_connection(self.settings)
 
     def deliver(self, recipient: str, content: bytes) -> Reply:
         """Hand over one message (CRLF lines, not dot-stuffed) and return the reply that decides.
@@ -149,20 +100,3 @@ def _stuffed(content: bytes) -> bytes:
     if stuffed.startswith(b"."):
         stuffed = b"." + stuffed
     return stuffed + (b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n")
-
-
-def _words(error: smtplib.SMTPResponseException) -> str:
-    text = error.smtp_error
-    return (
-        f"{error.smtp_code} {text.decode('utf-8', 'replace') if isinstance(text, bytes) else text}"
-    )
-
-
-def _unreachable(settings: Settings, error: Exception) -> str:
-    host, port = settings.relay
-    if settings.uses_catcher:
-        return (
-            f"The mail catcher on port {port} does not answer; start `newsletter serve`, "
-            "or set MAIL_SERVER."
-        )
-    return f"The relay {host}:{port} (MAIL_SERVER, MAIL_PORT) does not answer: {error}."
