@@ -29,9 +29,10 @@ def now() -> datetime:
     return datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
 
-@pytest.fixture
-def relay() -> Iterator[RelayLog]:
-    with running() as log:
+@pytest.fixture(params=[True, False], ids=["pipelining", "lockstep"])
+def relay(request: pytest.FixtureRequest) -> Iterator[RelayLog]:
+    """Everything holds whether the relay offers PIPELINING or not."""
+    with running(pipelining=request.param) as log:
         yield log
 
 

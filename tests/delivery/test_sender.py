@@ -76,6 +76,23 @@ def test_a_temporary_no_defers(
     assert relay.taken == []
 
 
+def test_354_without_a_recipient_gets_a_lone_dot_and_nobody_gets_an_empty_mail(
+    planned: Database, relay_settings: Settings, relay: RelayLog
+) -> None:
+    """RFC 2920 3.1: the pipelined DATA of a refused recipient may still get 354."""
+
+    def script(stage: str, recipient: str) -> str | None:
+        if recipient == "r3@voorbeeld.example":
+            return {"rcpt": "550 5.1.1 unknown", "data": "354 go on"}.get(stage)
+        return None
+
+    relay.script = script
+    Sender(planned, relay_settings).work()
+    assert counts(planned) == counts(planned) | {"accepted": 24, "refused": 1, "in_doubt": 0}
+    assert len(relay.taken) == 24
+    assert all(b"Nummer 1" in taken.content for taken in relay.taken)
+
+
 def test_smt_09_a_reply_about_us_blames_nobody_and_ends_the_run(
     planned: Database, relay_settings: Settings, relay: RelayLog
 ) -> None:

@@ -44,6 +44,7 @@ class _Envelope:
 
     id: int
     refusal: Reply | None = None
+    has_recipient: bool = False
 
 
 class Lane:
@@ -193,22 +194,27 @@ class Lane:
         assert envelope is not None  # noqa: S101 (an envelope was asked about)
         if stage is Stage.DATA:
             return self._hear_data(envelope, reply)
-        if code not in (250, 251) and envelope.refusal is None:
-            envelope.refusal = reply
-            if not self._pipelining:
-                self._commands.clear()
-                return self._refuse(envelope.id, reply)
-        return []
+        if code in (250, 251):
+            envelope.has_recipient = stage is Stage.RCPT
+            return []
+        envelope.refusal = envelope.refusal or reply
+        if self._pipelining:
+            return []
+        self._commands.clear()
+        return self._refuse(envelope.id, reply)
 
     def _hear_data(self, envelope: _Envelope, reply: Reply) -> list[Event]:
         if reply.code == 354 and envelope.refusal is None:
             return [Ready(envelope.id)]
+        events = self._refuse(envelope.id, envelope.refusal or reply)
+        if reply.code == 354 and envelope.has_recipient:
+            # A dot would deliver an empty mail to a recipient that was accepted.
+            return events + self.fail("the relay waits for content it should not get")
         if reply.code == 354:
-            # The envelope was refused and DATA still got 354: a lone dot is right only here
-            # (RFC 2920 3.1); with an accepted recipient it would deliver an empty mail.
+            # No recipient and still 354: only here a lone dot is right (RFC 2920 3.1).
             self._out += END
             self._expected.append(None)
-        return self._refuse(envelope.id, envelope.refusal or reply)
+        return events
 
     def _refuse(self, id: int, reply: Reply) -> list[Event]:
         self._envelope, self._must_reset = None, True
