@@ -163,9 +163,10 @@ def running(script: Script | None = None, *, pipelining: bool = True) -> Iterato
 
 async def _close(server: asyncio.Server, log: RelayLog) -> None:
     server.close()
-    for transport in list(log.open):
-        transport.abort()
+    await asyncio.sleep(0.01)  # what was just accepted shows itself
     while log.open:
+        for transport in list(log.open):
+            transport.abort()
         await asyncio.sleep(0)
 
 
