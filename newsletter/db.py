@@ -80,6 +80,17 @@ class Database:
             yield session
             session.commit()
 
+    def forget(self) -> None:
+        """After an erasure: no copy of what was deleted stays behind in SQLite's log.
+
+        Waits for readers that still need the log. PostgreSQL keeps its own log, for recovery.
+        """
+        if self.engine.name == "sqlite":
+            with self.engine.connect() as connection:
+                raw = connection.connection.driver_connection
+                assert raw is not None  # noqa: S101 (it is open)
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that only reads, and that a long write does not hold up."""

@@ -112,6 +112,13 @@ def test_production_names_all_that_is_missing(tmp_path: Path) -> None:
     assert len(str(caught.value).splitlines()) == 12
 
 
+def test_production_names_what_is_missing_beside_what_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(FixSettings) as caught:
+        load(tmp_path, NEWSLETTER_ENV="production", MAIL_PORT="x")
+    assert "MAIL_PORT must be" in str(caught.value)
+    assert "ORG_COURT must be set" in str(caught.value)
+
+
 def test_production_needs_https_and_never_makes_a_key(tmp_path: Path) -> None:
     with pytest.raises(FixSettings, match="BASE_URL must be set to an https address"):
         load(tmp_path, **PRODUCTION | {"BASE_URL": "http://nieuws.example"})

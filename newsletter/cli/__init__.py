@@ -1,6 +1,7 @@
 """The command line: parse, call one function, print, exit code. Errors are one sentence each."""
 
 import importlib
+import os
 from typing import Any
 
 import click
@@ -50,3 +51,4 @@ def _sentence(text: str) -> click.ClickException:
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Fiabel-nieuws: sign-ups, issues, and the mail that carries them."""
+    os.umask(0o077)  # what this program writes holds addresses: nobody else on the machine reads it

@@ -39,7 +39,7 @@ def fill(database: Database, settings: Settings, now: datetime) -> bool:
         )
         issue = compiler.compile_issue(session, settings, library, now, cadence=None)
         if issue:
-            publishing.send(session, settings, issue.number, now)
+            publishing.start(session, settings, issue, now, by_clock=True)
     return True
 
 

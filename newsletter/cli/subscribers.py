@@ -136,6 +136,7 @@ def erase(email: str) -> None:
         known = privacy.erase_address(session, office.settings, email, utcnow())
     if not known:
         raise FixRequest("No subscriber has this address.")
+    office.database.forget()
     click.echo("Erased.")
 
 

@@ -130,13 +130,19 @@ def _common_headers(settings: Settings, content: Content) -> list[tuple[str, str
     sender = settings.mail_default_sender
     return [
         ("From", mailbox("From", sender)),
-        ("Reply-To", settings.reply_to or sender.addr_spec),
+        ("Reply-To", reply_to(settings)),
         ("To", gap(Gap.TO)),
         ("Subject", encoded("Subject", content.subject)),
         ("Date", gap(Gap.DATE)),
         ("Message-ID", gap(Gap.MESSAGE_ID)),
         ("Content-Language", content.locale),
     ]
+
+
+def reply_to(settings: Settings) -> str:
+    """Where readers' answers go, under the sender's name."""
+    sender = settings.mail_default_sender
+    return angled("Reply-To", sender.display_name, settings.reply_to or sender.addr_spec)
 
 
 def date_header(now: datetime, settings: Settings) -> str:

@@ -87,12 +87,13 @@ class Sender:
 
         Raises TryLater or FixSettings when the relay cannot be used; nothing is lost then.
         """
+        if not self._something_due():
+            return self.run
         with self._lease() as lease_id:
-            if self._something_due():
-                self._writer = Writer(
-                    self.database, self.settings, lease_id, self.issue_number, self.clock
-                )
-                self._work()
+            self._writer = Writer(
+                self.database, self.settings, lease_id, self.issue_number, self.clock
+            )
+            self._work()
         if self._problem is not None:
             raise self._problem
         return self.run
@@ -101,7 +102,6 @@ class Sender:
     def _lease(self) -> Iterator[int]:
         owner = f"{socket.gethostname()}:{os.getpid()}"
         with self.database.write() as session:
-            ledger.reclaim(session, self.settings, self.clock())
             lease_id = ledger.take_lease(session, self.settings, owner, self.clock())
         try:
             yield lease_id
@@ -110,9 +110,16 @@ class Sender:
                 ledger.release_lease(session, self.settings, lease_id, self.clock())
 
     def _something_due(self) -> bool:
+        """Looks without writing; what processes that fell silent left behind is taken over."""
+        now = self.clock()
+        with self.database.read() as session:
+            abandoned = bool(ledger.ran_out(session, self.settings, now))
+        if abandoned:
+            with self.database.write() as session:
+                ledger.reclaim(session, self.settings, now)
         with self.database.read() as session:
             due_at = ledger.next_due(session, self.issue_number)
-        return due_at is not None and due_at <= self.clock()
+        return due_at is not None and due_at <= now
 
     def _work(self) -> None:
         count = self.settings.delivery_connections

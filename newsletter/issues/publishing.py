@@ -201,6 +201,12 @@ def pause(session: Session, number: int, reply: Reply) -> None:
         issue.state, issue.why = IssueState.PAUSED, f"the relay refuses our mail: {reply.words}"
 
 
+def is_sending(session: Session) -> bool:
+    """Is any issue being sent?"""
+    query = select(Issue.number).where(Issue.state == IssueState.SENDING).limit(1)
+    return session.scalar(query) is not None
+
+
 def finish(session: Session, settings: Settings, now: datetime) -> list[int]:
     """Plan readers who had to wait, then close issues in which nothing is open; their numbers."""
     finished = []

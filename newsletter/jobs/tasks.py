@@ -45,7 +45,10 @@ def drain_notices(database: Database, settings: Settings, stop: threading.Event)
 def purge_unconfirmed(database: Database, settings: Settings) -> int:
     """Remove sign-ups that nobody confirmed in time; returns how many."""
     with database.write() as session:
-        return signup.purge(session, utcnow(), settings.confirm_days)
+        purged = signup.purge(session, utcnow(), settings.confirm_days)
+    if purged:
+        database.forget()
+    return purged
 
 
 def run_due_slots(database: Database, settings: Settings, library: Library) -> list[int]:
@@ -100,7 +103,7 @@ def deliver(
     """
     stop = stop or threading.Event()
     accepted, paused, finished = 0, list[int](), list[int]()
-    while not stop.is_set():
+    while not stop.is_set() and _something_is_sent(database):
         sender = Sender(
             database, settings, issue_number=issue_number, stop=stop, on_accepted=on_accepted
         )
@@ -118,6 +121,12 @@ def deliver(
         left = ledger.open_count(session, issue_number)
         due_at = ledger.next_due(session, issue_number)
     return Delivered(accepted, paused, finished, left, due_at)
+
+
+def _something_is_sent(database: Database) -> bool:
+    """An idle clock looks, and writes nothing."""
+    with database.read() as session:
+        return publishing.is_sending(session)
 
 
 def _pause(database: Database, run: Run) -> list[int]:

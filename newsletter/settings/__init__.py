@@ -112,10 +112,11 @@ def load(
     values = {
         f.name: _parse(f.name.upper(), raw[f.name.upper()], problems) for f in fields(Settings)
     }
-    if not problems:
-        problems += _contradictions(values)
-    if not problems and values["newsletter_env"] == "production":
+    sound = not problems
+    if values["newsletter_env"] == "production":
         problems += _missing_in_production(raw)
+    if sound:
+        problems += _contradictions(values)
     if problems:
         raise FixSettings("\n".join(problems))
     return _complete(Settings(**values))
@@ -189,7 +190,7 @@ def _missing_in_production(raw: dict[str, Any]) -> list[str]:
 
 def _complete(settings: Settings) -> Settings:
     """Fill in what depends on INSTANCE_DIR: the development key and the embedded database."""
-    settings.instance_dir.mkdir(parents=True, exist_ok=True)
+    settings.instance_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     changes: dict[str, Any] = {}
     if not settings.database_url:
         changes["database_url"] = f"sqlite:///{settings.instance_dir / 'newsletter.db'}"

@@ -238,7 +238,10 @@ def _ask(
 def _may_write(session: Session, settings: Settings, subscriber: Subscriber, now: datetime) -> bool:
     """At most CONFIRM_NOTICES_PER_DAY letters to an address because of the form (SEC-03)."""
     kinds = (NoticeKind.CONFIRM, NoticeKind.ALREADY)
-    written = notices.written_since(session, subscriber.id, kinds, now - DAY)
+    since = now - DAY
+    if subscriber.confirmed_at and subscriber.left_at:
+        since = max(since, subscriber.left_at)  # who confirmed and left asks anew, as themselves
+    written = notices.written_since(session, subscriber.id, kinds, since)
     return written < settings.confirm_notices_per_day
 
 

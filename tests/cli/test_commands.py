@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import text
 
 from newsletter.cli import main
+from newsletter.db import connect
 from tests.relay import RelayLog, running
 
 ITEM = """---
@@ -116,6 +118,25 @@ def test_the_road_by_commands(office: Path, relay: RelayLog) -> None:
     assert run("subscribers", "show", "jan@voorbeeld.example").exit_code == 1
     assert data("subscribers", "import", file, "--source", "lijst")["added"] == 0
     assert len(data("suppressions", "list")) == 1
+
+
+def test_prv_12_erasure_leaves_no_trace_in_any_file(office: Path) -> None:
+    """Also not in SQLite's log while another process has the database open."""
+    run("subscribers", "import", write_csv(office, PEOPLE), "--source", "x")
+    other = connect(f"sqlite:///{office / 'instance/newsletter.db'}")
+    with other.read() as session:
+        session.execute(text("SELECT 1"))
+    assert run("subscribers", "erase", "jan@voorbeeld.example").exit_code == 0
+    for file in (office / "instance").rglob("*"):
+        if file.is_file():
+            assert b"jan@voorbeeld.example" not in file.read_bytes(), file
+    other.engine.dispose()
+
+
+def test_nobody_else_on_the_machine_reads_the_database(office: Path) -> None:
+    instance = office / "instance"
+    for path in (instance, *instance.iterdir()):
+        assert path.stat().st_mode & 0o077 == 0, path
 
 
 def test_items(office: Path) -> None:

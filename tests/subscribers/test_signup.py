@@ -453,3 +453,18 @@ def test_purging_takes_no_reader_and_returns_who_had_left_to_having_left(
     session.expire_all()
     assert stays.state is SubscriberState.ACTIVE
     assert back.state is SubscriberState.LEFT
+
+
+def test_who_confirmed_and_left_gets_a_fresh_letter_the_same_day(
+    session: Session, settings: Settings, now: datetime
+) -> None:
+    """The goodbye letter says that signing up again is always possible."""
+    ask(session, settings, now)
+    link = link_of(session, settings, now)
+    assert confirm(session, settings, link, now + timedelta(hours=1)) is Result.CONFIRMED
+    left_at = now + timedelta(hours=2)
+    preferences.leave(session, settings, only(session), "page", left_at)
+    ask(session, settings, now + timedelta(hours=3))
+    assert kinds(session).count(NoticeKind.CONFIRM) == 2
+    ask(session, settings, now + timedelta(hours=4))
+    assert kinds(session).count(NoticeKind.CONFIRM) == 2, "and no second one"

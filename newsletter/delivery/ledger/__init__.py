@@ -12,7 +12,13 @@ from newsletter.delivery.ledger.counting import (
     open_count,
     release_held,
 )
-from newsletter.delivery.ledger.leases import reclaim, release_lease, renew_lease, take_lease
+from newsletter.delivery.ledger.leases import (
+    ran_out,
+    reclaim,
+    release_lease,
+    renew_lease,
+    take_lease,
+)
 from newsletter.delivery.ledger.planning import (
     Group,
     groups,
@@ -48,6 +54,7 @@ __all__ = [
     "open_count",
     "park",
     "plan",
+    "ran_out",
     "readers_waiting",
     "reclaim",
     "release_held",

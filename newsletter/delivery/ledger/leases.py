@@ -31,14 +31,19 @@ def release_lease(session: Session, settings: Settings, lease_id: int, now: date
     session.execute(delete(Lease).where(Lease.id == lease_id))
 
 
-def reclaim(session: Session, settings: Settings, now: datetime) -> int:
-    """Take over the rows of leases that ran out; returns how many leases.
+def ran_out(session: Session, settings: Settings, now: datetime) -> list[int]:
+    """Leases whose process fell silent.
 
     An expiry further ahead than LEASE_SECONDS was written by a clock that was wrong: run out, too.
     """
     furthest = now + timedelta(seconds=settings.lease_seconds)
-    ran_out = or_(Lease.expires_at < now, Lease.expires_at > furthest)
-    ids = list(session.scalars(select(Lease.id).where(ran_out)))
+    silent = or_(Lease.expires_at < now, Lease.expires_at > furthest)
+    return list(session.scalars(select(Lease.id).where(silent)))
+
+
+def reclaim(session: Session, settings: Settings, now: datetime) -> int:
+    """Take over the rows of leases that ran out; returns how many leases."""
+    ids = ran_out(session, settings, now)
     for lease_id in ids:
         release_lease(session, settings, lease_id, now)
     return len(ids)
