@@ -1,7 +1,7 @@
 """Every setting of the newsletter, with its default, its unit and what it is for.
 
 Nobody edits this file to configure a server: each name below can be set in the environment, or in a
-file `.env` beside this one (the environment wins). `newsletter/settings.py` turns the values into
+file `.env` beside this one (the environment wins). `newsletter/settings` turns the values into
 typed, frozen settings and refuses to start on nonsense. Relative folders count from the
 current one.
 """
@@ -12,7 +12,7 @@ PROJECT_DIR = Path(__file__).resolve().parent
 
 # --- where it runs -------------------------------------------------------------------------------
 # development | production. Production refuses to start without SECRET_KEY, an https BASE_URL,
-# MAIL_SERVER, MAIL_DEFAULT_SENDER and every ORG_… setting.
+# MAIL_SERVER, MAIL_DEFAULT_SENDER, LIST_ID and every ORG_… setting.
 NEWSLETTER_ENV = "development"
 # The key of all links and suppressions, at least 32 characters. In development one is made and kept
 # in INSTANCE_DIR. Losing it breaks every link that was ever mailed.
@@ -68,7 +68,7 @@ EDITORS = ""
 HOLD_HOURS = 2.0
 # An issue later than its slot + HOLD_HOURS by more than this is held for a person, in hours.
 LATE_HOURS = 12.0
-# How many people must approve an issue; 0: silence in the hold window approves.
+# Must a person approve an issue (1), or does silence in the hold window approve it (0)?
 APPROVALS = 0
 # How many earlier issues of a cadence are carried to a reader who missed them (a number).
 BACKLOG = 3

@@ -19,7 +19,7 @@ from newsletter.i18n import _
 from newsletter.links import Links
 from newsletter.settings import Settings
 from newsletter.tokens import Tokens
-from newsletter.web import archive, inbox, page, proof, public
+from newsletter.web import archive, inbox, page, proof, public, unasked
 
 MAX_BODY = 64 * 1024  # octets of a form
 STATIC_AGE = 365 * 24 * 3600  # seconds; the address of a static file holds its hash
@@ -35,7 +35,7 @@ ERRORS: Mapping[int, tuple[str, str]] = {
     ),
     405: (
         _("Dat kan hier niet"),
-        _("Deze pagina kan niet op die manier gevraagd worden. Begin opnieuw op de voorpagina."),
+        _("Deze pagina kan niet op die manier opgevraagd worden. Begin opnieuw op de voorpagina."),
     ),
     413: (
         _("Dat is te veel"),
@@ -69,6 +69,7 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     # built from the Host header.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
+    app.url_map.converters["issue"] = page.IssueNumber
     app.extensions["newsletter"] = page.State(
         settings=settings,
         database=database or connect(settings.database_url),
@@ -82,6 +83,7 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     app.register_blueprint(public.blueprint)
     app.register_blueprint(archive.blueprint)
     app.register_blueprint(proof.blueprint)
+    app.register_blueprint(unasked.blueprint)
     if not settings.production:
         app.register_blueprint(inbox.blueprint)
     if proxies := settings.trusted_proxies:

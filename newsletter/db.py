@@ -16,6 +16,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 import config
+from newsletter.errors import FixSettings
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -100,8 +101,19 @@ class Database:
 
 def migrate(database: Database, revision: str = "head") -> None:
     """Bring the database to the newest schema, in one transaction."""
+    refuse_newer(database)
     with database.engine.begin() as connection:
         command.upgrade(migration_config(connection), revision)
+
+
+def refuse_newer(database: Database) -> None:
+    """Raise FixSettings when a newer version of the program made this database."""
+    with database.engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_heads()
+        known = ScriptDirectory.from_config(migration_config(connection))
+        ours = {revision.revision for revision in known.walk_revisions()}
+    if not set(found) <= ours:
+        raise FixSettings("A newer version of this program made the database of DATABASE_URL.")
 
 
 def is_current(database: Database) -> bool:

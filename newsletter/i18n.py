@@ -16,6 +16,7 @@ from babel.support import NullTranslations, Translations
 DEFAULT = "nl"
 LOCALES = ("nl", "fr", "en", "de")
 REGIONS = {"en": "en_GB"}  # dates and numbers of Europe
+WEEKDAY = {"en": "EEEE d MMMM y"}  # CLDR's "full" has a comma that stumbles in a sentence
 
 
 @cache
@@ -56,8 +57,9 @@ def region(locale: str) -> str:
 
 
 def own_name(locale: str) -> str:
-    """What speakers call their language: Nederlands, français, English, Deutsch."""
-    return Locale(locale).get_display_name(locale) or locale
+    """What speakers call their language, as it stands in a list: Nederlands, Français."""
+    name = Locale(locale).get_display_name(locale) or locale
+    return name[:1].upper() + name[1:]
 
 
 def language_name(language: str, locale: str) -> str:
@@ -78,10 +80,22 @@ def long_date(value: date | datetime, locale: str, zone: ZoneInfo) -> str:
 
 
 def date_and_time(value: datetime, locale: str, zone: ZoneInfo) -> str:
-    """ "dinsdag 1 december 2026, 09:00", in `zone`."""
-    local = value.astimezone(zone)
-    day = format_date(local.date(), "full", locale=region(locale))
-    return f"{day}, {format_time(local.time(), 'HH:mm', locale=region(locale))}"
+    """ "dinsdag 1 december 2026 om 09:00", in `zone`; it reads well inside a sentence."""
+    day, time = _day_and_time(value, locale, zone)
+    return translate(locale, "%(day)s om %(time)s", day=day, time=time)
+
+
+def date_and_hours(start: datetime, end: datetime, locale: str, zone: ZoneInfo) -> str:
+    """ "dinsdag 1 december 2026 van 09:00 tot 10:30": both on one day of `zone`."""
+    day, since = _day_and_time(start, locale, zone)
+    _same_day, until = _day_and_time(end, locale, zone)
+    return translate(locale, "%(day)s van %(start)s tot %(end)s", day=day, start=since, end=until)
+
+
+def _day_and_time(value: datetime, locale: str, zone: ZoneInfo) -> tuple[str, str]:
+    local, place = value.astimezone(zone), region(locale)
+    day = format_date(local.date(), WEEKDAY.get(locale, "full"), locale=place)
+    return day, format_time(local.time(), "HH:mm", locale=place)
 
 
 def number(value: int, locale: str) -> str:

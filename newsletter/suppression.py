@@ -71,8 +71,8 @@ def lift(session: Session, tokens: Tokens, canonical: str, now: datetime, why: s
 
 
 def listed(session: Session) -> list[Suppression]:
-    """All entries in force, oldest first."""
-    query = select(Suppression).where(Suppression.lifted_at.is_(None))
+    """All entries, oldest first; those that were lifted say so, with the reason."""
+    query = select(Suppression)
     return list(session.scalars(query.order_by(Suppression.since, Suppression.address_key)))
 
 

@@ -83,6 +83,19 @@ def test_defaults_are_good_for_development(tmp_path: Path) -> None:
         ("LEASE_SECONDS", "0"),
         ("DELIVERY_CONNECTIONS", "1.5"),
         ("ORG_WEBSITE", "javascript:alert(1)"),
+        ("APPROVALS", "2"),
+        ("BASE_URL", "https://x:99999"),
+        ("BASE_URL", "https://[::1"),
+        ("DATABASE_URL", "mysql://a"),
+        ("EDITORS", "@,x@y.be"),
+        ("FEEDBACK_SENDER", "é"),
+        ("INSTANCE_DIR", ""),
+        ("INSTANCE_DIR", "/proc/x"),
+        ("LIST_ID", ""),
+        ("LIST_ID", "lijst-é.example"),
+        ("MAIL_DEFAULT_SENDER", "A <a b@c.de>"),
+        ("MAIL_SERVER", "é..x"),
+        ("REPLY_TO", "x@"),
     ],
 )
 def test_nonsense_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
@@ -124,6 +137,26 @@ def test_production_needs_https_and_never_makes_a_key(tmp_path: Path) -> None:
         load(tmp_path, **PRODUCTION | {"BASE_URL": "http://nieuws.example"})
     load(tmp_path, **PRODUCTION)
     assert not (tmp_path / "instance/secret_key").exists()
+
+
+def test_production_takes_no_blanks(tmp_path: Path) -> None:
+    blank = PRODUCTION | {"MAIL_SERVER": " ", "SECRET_KEY": " " * 40, "ORG_NAME": " "}
+    with pytest.raises(FixSettings) as caught:
+        load(tmp_path, **blank)
+    assert str(caught.value).count("must be set in production") == 3
+
+
+def test_an_empty_key_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "instance").mkdir()
+    (tmp_path / "instance/secret_key").write_text("")
+    with pytest.raises(FixSettings, match="secret_key cannot be used"):
+        load(tmp_path)
+
+
+def test_an_env_file_in_another_encoding_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"ORG_NAME=caf\xe9\n")
+    with pytest.raises(FixSettings, match="UTF-8"):
+        load(tmp_path)
 
 
 def test_plaintext_to_another_machine_needs_a_yes(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_complaint_is_not_softened_by_a_bounce_or_an_erasure(
     assert suppression.is_final(entry)
 
 
-def test_the_list_holds_what_is_in_force_oldest_first(
+def test_the_list_is_oldest_first_and_says_what_was_lifted_and_why(
     session: Session, settings: Settings, now: datetime
 ) -> None:
     tokens = Tokens(settings.secret_key)
@@ -78,7 +78,9 @@ def test_the_list_holds_what_is_in_force_oldest_first(
         moment = now + timedelta(hours=hours)
         suppression.add(session, tokens, f"{name}@x.be", SuppressionReason.NEVER, moment)
     suppression.lift(session, tokens, "a@x.be", now, "why")
-    assert [entry.since for entry in suppression.listed(session)] == [now, now + timedelta(hours=2)]
+    listed = suppression.listed(session)
+    assert [entry.since for entry in listed] == [now + timedelta(hours=n) for n in range(3)]
+    assert [entry.lifted_why for entry in listed] == [None, "why", None]
 
 
 def test_among_finds_those_of_many_in_one_go(

@@ -5,9 +5,10 @@ import os
 from typing import Any
 
 import click
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from newsletter.errors import NewsletterError
+from newsletter.i18n import translate
 
 COMMANDS = {
     "serve": "newsletter.cli.serve",
@@ -37,8 +38,9 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except NewsletterError as error:
-            raise _sentence(str(error)) from error
-        except OperationalError as error:
+            # Sentences for visitors are Dutch in the code; the command line speaks English.
+            raise _sentence(translate("en", str(error))) from error
+        except DatabaseError as error:
             raise _sentence(f"The database (DATABASE_URL) cannot be used: {error.orig}.") from error
 
 

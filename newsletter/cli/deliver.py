@@ -8,11 +8,14 @@ import click
 
 from newsletter.cli.office import as_json, open_office, print_json, progress
 from newsletter.delivery import ledger
+from newsletter.issues import publishing
 from newsletter.jobs import tasks
 
 
 @click.command("deliver")
-@click.option("--issue", "number", type=int, metavar="N", help="Only this issue.")
+@click.option(
+    "--issue", "number", type=click.IntRange(1, 2**31 - 1), metavar="N", help="Only this issue."
+)
 @click.option("--connections", type=click.IntRange(1, 500), help="SMTP connections at once.")
 @as_json
 def command(number: int | None, connections: int | None, as_json: bool) -> None:
@@ -23,32 +26,36 @@ def command(number: int | None, connections: int | None, as_json: bool) -> None:
         settings = dataclasses.replace(settings, delivery_connections=connections)
     tasks.advance_issues(office.database, settings)
     with office.database.read() as session:
-        due = ledger.open_count(session, number)
+        if number is not None:
+            publishing.get(session, number)
+        due, _held = ledger.open_count(session, number)
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    with progress("Delivering", due) as advance:
+    with progress("Delivering", due, quiet=as_json) as advance:
         done = tasks.deliver(
             office.database,
             settings,
             issue_number=number,
             stop=stop,
-            on_accepted=(lambda _: None) if as_json else advance,
+            on_accepted=advance,
         )
+    _say(done, as_json)
+    raise SystemExit(1 if done.paused or done.held else 0)
+
+
+def _say(done: tasks.Delivered, as_json: bool) -> None:
     if as_json:
-        print_json(
-            {
-                "accepted": done.accepted,
-                "paused": done.paused,
-                "finished": done.finished,
-                "open": done.open,
-                "next_due": done.next_due,
-            }
-        )
-        return
+        return print_json(dataclasses.asdict(done))
     click.echo(f"{done.accepted} messages accepted by the relay; {done.open} deliveries are open.")
     if done.next_due:
         click.echo(f"The next one is due at {done.next_due.isoformat()}.")
+    if done.held:
+        click.echo(
+            f"{done.held} are in doubt and wait for you: `newsletter issues resume N` sends them "
+            "once more, `newsletter issues stop N` withdraws them.",
+            err=True,
+        )
     for issue in done.paused:
         click.echo(f"Issue {issue} is paused; `newsletter issues show {issue}` says why.", err=True)
-    raise SystemExit(1 if done.paused else 0)
+    return None

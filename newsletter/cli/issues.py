@@ -1,6 +1,6 @@
 """`newsletter issues …`: compile, look, send, stop."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -15,7 +15,7 @@ from newsletter.issues.compiler import compile_issue
 from newsletter.models import Edition, Issue
 
 FINDING = ("grade", "rule", "message", "where")
-number = click.argument("number", type=int, metavar="N")
+number = click.argument("number", type=click.IntRange(1, 2**31 - 1), metavar="N")
 
 
 @click.group("issues")
@@ -157,11 +157,13 @@ def resume(number: int) -> None:
 def _moment(office: Office, text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=office.settings.timezone)
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise click.BadParameter(
             "must be a time such as 2026-12-01T09:00.", param_hint="--at"
         ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=office.settings.timezone)
 
 
 def _row(session: Session, issue: Issue) -> dict[str, Any]:

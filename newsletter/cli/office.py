@@ -11,7 +11,7 @@ import click
 
 from newsletter import settings as settings_module
 from newsletter.content.library import Library
-from newsletter.db import Database, connect, is_current
+from newsletter.db import Database, connect, is_current, refuse_newer
 from newsletter.errors import FixSettings
 from newsletter.settings import Settings
 
@@ -38,6 +38,7 @@ def open_office() -> Office:
     """Read the settings and open the database; raises FixSettings when it is not migrated."""
     settings = settings_module.load()
     database = connect(settings.database_url)
+    refuse_newer(database)
     if not is_current(database):
         raise FixSettings("The database has not the newest schema; run `newsletter migrate`.")
     return Office(settings, database)
@@ -52,9 +53,14 @@ STEPS = 10  # plain lines at every tenth of the work
 
 
 @contextmanager
-def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, plain lines elsewhere; call what it yields with the work done."""
-    if sys.stdout.isatty():
+def progress(label: str, total: int, quiet: bool = False) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, plain lines elsewhere, nothing when `quiet` (--json).
+
+    Call what it yields with the work done.
+    """
+    if quiet:
+        yield lambda _count: None
+    elif sys.stdout.isatty():
         bar = click.progressbar(length=total, label=label)
         with bar:
             yield bar.update

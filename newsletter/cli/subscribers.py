@@ -31,13 +31,15 @@ def import_command(file: Path, source: str, invite: bool, as_json: bool) -> None
     """Take in subscribers from a CSV file with a header."""
     office = open_office()
     report = ImportReport()
-    with progress("Importing", _row_count(file)) as advance, office.database.write() as session:
+    with (
+        progress("Importing", _row_count(file), quiet=as_json) as advance,
+        office.database.write() as session,
+    ):
         seen = 0
 
         def show(done: int) -> None:
             nonlocal seen
-            if not as_json:
-                advance(done - seen)
+            advance(done - seen)
             seen = done
 
         report = import_csv(

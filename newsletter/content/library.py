@@ -98,9 +98,10 @@ class Library:
         pages = self._texts("pages", frontmatter.read_page, found)
         found += [(text.path, *note) for text in items for note in text.notes]
         found += [(text.path, *note) for text in pages for note in text.notes]
-        found += _unknown_topics(items, topics.names)
+        if not topics.notes:  # a broken topics.toml makes every topic unknown
+            found += _unknown_topics(items, topics.names)
         found += self._missing_images(items)
-        found += [*_doubles(items), *_doubles(pages), *_contradictions(items)]
+        found += [*_doubles(items), *_doubles(pages), *_contradictions(items), *_incomplete(items)]
         return items, self._findings(found)
 
     def _pages(self) -> list[Text[PageMatter]]:
@@ -217,6 +218,18 @@ def _contradictions(texts: list[Text[FrontMatter]]) -> Iterator[_Where]:
                     shown = f"{_shown(value)} here but {_shown(facts[name])} in"
                     message = f"'{name}' is {shown} {item.original.path.name}; make them equal."
                     yield text.path, lines[text.path].get(name, 1), message
+
+
+def _incomplete(texts: list[Text[FrontMatter]]) -> Iterator[_Where]:
+    """Dutch comes first: it is what readers get where there is no translation."""
+    for text in texts:
+        if text.front and not text.body.text.strip():
+            message = "There is no text below the front matter; write the story there."
+            yield text.path, text.body_line, message
+    for item in _group(texts):
+        if DEFAULT not in item.texts:
+            message = f"There is no Dutch text; write {item.slug}.{DEFAULT}.md beside it."
+            yield item.original.path, 1, message
 
 
 def _shared_facts(front: FrontMatter) -> dict[str, object]:

@@ -10,6 +10,7 @@ from newsletter.db import Database
 from newsletter.delivery import message
 from newsletter.delivery.ledger import Claimed
 from newsletter.delivery.message import Content, Gap, Template
+from newsletter.errors import FixContent
 from newsletter.models import Edition, Issue
 from newsletter.settings import Settings
 from newsletter.tokens import Purpose, Tokens
@@ -32,7 +33,8 @@ class Copies:
     def content(self, row: Claimed) -> bytes:
         """The content of DATA for one delivery, dot-stuffed, with the last dot.
 
-        Raises ValueError for an address that cannot stand in a header.
+        Raises ValueError for an address that cannot stand in a header, FixContent when no message
+        of the edition can be made at all: no reader is to blame for that.
         """
         template, planned_at = self._template(row.edition_id)
         issue = self._tokens.issue
@@ -61,5 +63,8 @@ class Copies:
         with self._database.read() as session:
             edition, issue = session.execute(query).one()
         content = Content(edition.locale, edition.subject, edition.text, edition.html)
-        template = message.issue_template(self._settings, issue.number, content, issue.by_clock)
-        return template.for_wire(), issue.planned_at or issue.compiled_at
+        try:
+            made = message.issue_template(self._settings, issue.number, content, issue.by_clock)
+        except ValueError as error:
+            raise FixContent(f"No message of issue {issue.number} can be made: {error}.") from None
+        return made.for_wire(), issue.planned_at or issue.compiled_at

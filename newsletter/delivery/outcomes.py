@@ -65,8 +65,8 @@ def judge(reply: Reply) -> Outcome:
     """Sort a reply; where basic and enhanced code disagree, the more temporary one counts."""
     if reply.code is None:
         return Outcome.IN_DOUBT if reply.stage is Stage.CONTENT else Outcome.UNSENT
-    if 200 <= reply.code < 300:
-        return Outcome.ACCEPTED
+    if 200 <= reply.code < 300 and reply.stage is Stage.CONTENT:
+        return Outcome.ACCEPTED  # and nowhere else: only a reply to the content speaks of it
     status = reply.status or ""
     if reply.code < 500 or status.startswith("4."):
         return Outcome.DEFERRED

@@ -25,7 +25,7 @@ from newsletter.delivery.ledger import Claimed, Settled
 from newsletter.delivery.outcomes import Outcome, Reply, judge
 from newsletter.delivery.relay import Answered, Event, Lane, Ready, open_connection
 from newsletter.delivery.writer import Order, Writer
-from newsletter.errors import NewsletterError, TryLater
+from newsletter.errors import FixContent, NewsletterError, TryLater
 from newsletter.settings import Settings
 
 BATCH = 200  # rows claimed at once
@@ -251,6 +251,9 @@ class Sender:
             row = self._rows.popleft()
             try:
                 content = self._copies.content(row)
+            except FixContent as error:
+                self._problem = self._problem or error
+                return None
             except (ValueError, KeyError) as error:
                 self._parked.append((row.id, f"This message could not be made: {error}"))
                 self.run.parked += 1
@@ -276,7 +279,7 @@ class Sender:
         self._settled.append(Settled(row.id, outcome, event.reply))
         if outcome is Outcome.OURS:
             self.run.ours[row.issue_number] = event.reply
-        self._broken_off = self._broken_off + 1 if outcome is Outcome.UNSENT else 0
+        self._broken_off = self._broken_off + 1 if outcome in COMING_BACK else 0
         if self._broken_off >= PATIENCE:
             why = f"The relay breaks off every conversation: {event.reply.text}."
             self._problem = self._problem or TryLater(why)

@@ -71,12 +71,12 @@ def render_edition(
     locale: str,
     older_link: bool = False,
 ) -> RenderedEdition:
-    """The edition of `pieces` (at least one, in order; the first news is the lead) for `locale`.
+    """The edition of `pieces` (at least one, in order) for `locale`.
 
     When the HTML would grow beyond SIZE_AIM, the last pieces are printed as titles with links.
     """
     stories = [tell(settings, piece, locale) for piece in pieces]
-    lead = next((story for story in stories if not story.only_agenda), stories[0])
+    lead = _lead(stories)
     stories.sort(key=lambda story: story is not lead)
     subject = _subject(issue.number, lead.piece.title, locale)
     frame = _frame(settings, issue, locale, subject, older_link)
@@ -91,6 +91,12 @@ def render_edition(
         full = max(0, bisect_right(sizes, SIZE_AIM, key=lambda n: encoded_size(html(n))) - 1)
         page = html(full)
     return RenderedEdition(subject, page, _text(locale, frame, _lay_out(stories, full)))
+
+
+def _lead(stories: Sequence[Story]) -> Story:
+    """The first news in the reader's own language, else the first news, else the first date."""
+    news = [story for story in stories if not story.only_agenda] or stories
+    return next((story for story in news if story.lang is None), news[0])
 
 
 def encoded_size(html: str) -> int:

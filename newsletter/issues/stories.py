@@ -5,13 +5,21 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from babel import Locale
-from babel.dates import format_date, format_time
+from babel.dates import format_date
 
-from newsletter.i18n import _, country_name, date_and_time, language_name, long_date, translate
+from newsletter.i18n import (
+    _,
+    country_name,
+    date_and_hours,
+    date_and_time,
+    language_name,
+    long_date,
+    translate,
+)
 from newsletter.links import Links
 from newsletter.models import Piece
 from newsletter.settings import Settings
@@ -38,6 +46,13 @@ SDGS = (
 )
 
 
+class Dated(NamedTuple):
+    """One date of a piece: `time` in the reader's language, `place` in that of the piece."""
+
+    time: str  # "Deadline: 31 januari 2027", "18–25 september 2027"
+    place: str  # "Vlaanderen", or empty
+
+
 @dataclass(frozen=True, slots=True)
 class Story:
     """One piece, told. `lang` is None where the text is in the reader's own language."""
@@ -49,7 +64,7 @@ class Story:
     place: str  # "Roeselare – Dogbo, Benin", or empty
     topics: tuple[str, ...]
     sdgs: tuple[tuple[int, str], ...]
-    when: tuple[str, ...]  # "Deadline: 31 januari 2027", "18–25 september 2027, Vlaanderen"
+    dates: tuple[Dated, ...]
     day: date  # the first of its dates; that of the piece when it has none
     day_number: str  # "31"
     day_month: str  # "jan 2027"
@@ -58,9 +73,14 @@ class Story:
     whole: bool = True  # else only its title is printed
 
     @property
+    def when(self) -> tuple[str, ...]:
+        """Its dates as lines: "18–25 september 2027, Vlaanderen"."""
+        return tuple(", ".join(filter(None, dated)) for dated in self.dates)
+
+    @property
     def only_agenda(self) -> bool:
         """Dated and about no place: it is told under the dates and not once more as news."""
-        return bool(self.when) and not self.place
+        return bool(self.dates) and not self.place
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -104,7 +124,7 @@ def tell(settings: Settings, piece: Piece, locale: str) -> Story:
         place=place,
         topics=tuple(piece.facts.get("topic_names", ())),
         sdgs=tuple((n, translate(locale, SDGS[n - 1])) for n in piece.facts.get("sdgs", ())),
-        when=tuple(_dates(settings, piece, locale)),
+        dates=tuple(_dates(settings, piece, locale)),
         day=day,
         day_number=str(day.day),
         day_month=format_date(day, "MMM y", locale=locale),
@@ -133,8 +153,12 @@ def pattern_name(place: str) -> str:
 
 
 def _language_note(language: str, locale: str) -> str:
-    name = language_name(language, locale)
-    return translate(locale, "Dit stuk is er alleen in het %(language)s.", language=name)
+    return translate(
+        locale,
+        "Dit stuk is er nog niet in het %(wanted)s; je leest het in het %(language)s.",
+        wanted=language_name(locale, locale),
+        language=language_name(language, locale),
+    )
 
 
 def _first_day(piece: Piece) -> date:
@@ -144,15 +168,15 @@ def _first_day(piece: Piece) -> date:
     return min((_day(moment) for moment in days), default=piece.date)
 
 
-def _dates(settings: Settings, piece: Piece, locale: str) -> list[str]:
-    lines = []
+def _dates(settings: Settings, piece: Piece, locale: str) -> list[Dated]:
+    found = []
     if piece.deadline:
         day = long_date(piece.deadline, locale, settings.timezone)
-        lines.append(translate(locale, "Deadline: %(date)s", date=day))
+        found.append(Dated(translate(locale, "Deadline: %(date)s", date=day), ""))
     if event := piece.facts.get("event"):
         time = _period(settings, _moment(event["start"]), _end(event), locale)
-        lines.append(", ".join(part for part in (time, event.get("place")) if part))
-    return lines
+        found.append(Dated(time, event.get("place") or ""))
+    return found
 
 
 def _period(settings: Settings, start: date, end: date, locale: str) -> str:
@@ -162,8 +186,7 @@ def _period(settings: Settings, start: date, end: date, locale: str) -> str:
         if start == end:
             return date_and_time(start, locale, zone)
         if start.astimezone(zone).date() == end.astimezone(zone).date():
-            until = format_time(end, "HH:mm", tzinfo=zone, locale=locale)
-            return f"{date_and_time(start, locale, zone)}–{until}"
+            return date_and_hours(start, end, locale, zone)
         return f"{date_and_time(start, locale, zone)} – {date_and_time(end, locale, zone)}"
     if _day(start) == _day(end):
         return long_date(start, locale, zone)

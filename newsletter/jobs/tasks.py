@@ -13,6 +13,7 @@ from newsletter.db import Database
 from newsletter.delivery import ledger
 from newsletter.delivery.sender import Run, Sender, utcnow
 from newsletter.delivery.writer import wait_for_others
+from newsletter.errors import NewsletterError
 from newsletter.issues import publishing, slots
 from newsletter.issues.compiler import compile_issue
 from newsletter.models import IssueState
@@ -28,6 +29,7 @@ class Delivered:
     paused: list[int]
     finished: list[int]
     open: int
+    held: int  # of them, in doubt and waiting for a person
     next_due: datetime | None
 
 
@@ -53,11 +55,15 @@ def purge_unconfirmed(database: Database, settings: Settings) -> int:
 
 def run_due_slots(database: Database, settings: Settings, library: Library) -> list[int]:
     """Compile for every cadence whose slot has come; returns the new issues' numbers."""
-    return [
-        number
-        for cadence in settings.cadences
-        if (number := _run_slot(database, settings, library, cadence, utcnow())) is not None
-    ]
+    made, problem = [], None
+    for cadence in settings.cadences:
+        try:
+            made.append(_run_slot(database, settings, library, cadence, utcnow()))
+        except NewsletterError as error:  # one cadence's trouble must not stop the next
+            problem = error
+    if problem is not None:
+        raise problem
+    return [number for number in made if number is not None]
 
 
 def _run_slot(
@@ -118,9 +124,9 @@ def deliver(
         if not (wait and wait_for_others(database, stop)):
             break
     with database.read() as session:
-        left = ledger.open_count(session, issue_number)
+        left, held = ledger.open_count(session, issue_number)
         due_at = ledger.next_due(session, issue_number)
-    return Delivered(accepted, paused, finished, left, due_at)
+    return Delivered(accepted, paused, finished, left, held, due_at)
 
 
 def _something_is_sent(database: Database) -> bool:

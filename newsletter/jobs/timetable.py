@@ -9,6 +9,7 @@ import fcntl
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,7 @@ NOTICE_SECONDS = 1
 DELIVERY_SECONDS = 2
 ISSUE_SECONDS = 5
 PURGE_SECONDS = 3600
+REST_SECONDS = 30  # after a problem, so that a dead relay is not asked all the time
 
 
 class Clock:
@@ -38,6 +40,7 @@ class Clock:
         self.stopping = threading.Event()
         self._lock_file: Any = None
         self._last_problem: dict[str, str] = {}
+        self._rest_until: dict[str, float] = {}
         self._scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(4)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
@@ -49,7 +52,8 @@ class Clock:
         for seconds, task in (
             (NOTICE_SECONDS, self.carry_notices),
             (DELIVERY_SECONDS, self.deliver),
-            (ISSUE_SECONDS, self.move_issues),
+            (ISSUE_SECONDS, self.advance_issues),
+            (ISSUE_SECONDS, self.compile_due),
             (PURGE_SECONDS, self.purge),
         ):
             self._scheduler.add_job(
@@ -75,9 +79,12 @@ class Clock:
         """Work the ledger."""
         tasks.deliver(self.database, self.settings, stop=self.stopping, wait=False)
 
-    def move_issues(self) -> None:
-        """Compile what is due and send what is approved."""
+    def compile_due(self) -> None:
+        """Compile for the cadences whose slot has come; an error on the shelf stops only this."""
         tasks.run_due_slots(self.database, self.settings, self.library)
+
+    def advance_issues(self) -> None:
+        """Send what is approved: it is frozen, and needs no shelf."""
         tasks.advance_issues(self.database, self.settings)
 
     def purge(self) -> None:
@@ -86,13 +93,15 @@ class Clock:
 
     def guarded(self, task: Callable[[], None]) -> None:
         """One task's trouble must stop neither the clock nor the other tasks; it is said once."""
-        if self.stopping.is_set() or not self.leads():
+        resting = time.monotonic() < self._rest_until.get(task.__name__, 0)
+        if self.stopping.is_set() or resting or not self.leads():
             return
         try:
             task()
             self._last_problem.pop(task.__name__, None)
         except NewsletterError as error:
             self._say_once(task.__name__, str(error))
+            self._rest_until[task.__name__] = time.monotonic() + REST_SECONDS
         except Exception:
             log.exception("The clock's task %s failed; it is tried again.", task.__name__)
 

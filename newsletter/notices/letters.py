@@ -221,7 +221,7 @@ def proof(
     lines = [
         _wrapped(notice),
         "",
-        f"{link.label}:",
+        translate(locale, "%(label)s:", label=link.label),
         link.url,
         "",
         "-" * TEXT_WIDTH,

@@ -21,7 +21,7 @@ from dotenv.parser import parse_stream
 
 import config
 from newsletter.errors import FixSettings
-from newsletter.settings.parsing import PARSERS, Parser, as_text
+from newsletter.settings.parsing import PARSERS, Parser, as_text, secret
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -80,7 +80,7 @@ class Settings:
     @property
     def uses_catcher(self) -> bool:
         """Does mail go to the local catcher (development without a relay)?"""
-        return not self.mail_server
+        return not (self.mail_server or self.production)
 
     @property
     def relay(self) -> tuple[str, int]:
@@ -127,10 +127,14 @@ def _names() -> list[str]:
 
 
 def _read_env_file(file: Path) -> dict[str, str]:
-    if not file.is_file():
+    if not file.exists():
         return {}
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FixSettings(f"{file.name} cannot be read as UTF-8 text: {error}.") from None
     found: dict[str, str] = {}
-    for binding in parse_stream(io.StringIO(file.read_text("utf-8"))):
+    for binding in parse_stream(io.StringIO(text)):
         place = f"{file.name}, line {binding.original.line}"
         if binding.error:
             raise FixSettings(f"{place}: this is not a line of the form NAME=value.")
@@ -181,7 +185,9 @@ def _missing_in_production(raw: dict[str, Any]) -> list[str]:
     """A default that only suits development counts as missing."""
     needed = ["SECRET_KEY", "MAIL_SERVER", "MAIL_DEFAULT_SENDER", "LIST_ID"]
     needed += [name for name in _names() if name.startswith("ORG_")]
-    unset = [name for name in needed if not raw[name] or raw[name] is getattr(config, name)]
+    unset = [
+        name for name in needed if not str(raw[name]).strip() or raw[name] is getattr(config, name)
+    ]
     problems = [f"{name} must be set in production." for name in unset]
     if not str(raw["BASE_URL"]).startswith("https://"):
         problems.append("BASE_URL must be set to an https address in production.")
@@ -190,7 +196,12 @@ def _missing_in_production(raw: dict[str, Any]) -> list[str]:
 
 def _complete(settings: Settings) -> Settings:
     """Fill in what depends on INSTANCE_DIR: the development key and the embedded database."""
-    settings.instance_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        settings.instance_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise FixSettings(
+            f"INSTANCE_DIR {settings.instance_dir} cannot be made: {error.strerror}."
+        ) from None
     changes: dict[str, Any] = {}
     if not settings.database_url:
         changes["database_url"] = f"sqlite:///{settings.instance_dir / 'newsletter.db'}"
@@ -200,6 +211,13 @@ def _complete(settings: Settings) -> Settings:
 
 
 def _development_key(file: Path) -> str:
+    try:
+        return _kept_key(file)
+    except (OSError, ValueError) as error:
+        raise FixSettings(f"The key in {file} cannot be used: {error}.") from None
+
+
+def _kept_key(file: Path) -> str:
     if not file.exists():
         with tempfile.NamedTemporaryFile("w", dir=file.parent) as fresh:  # mode 0600
             fresh.write(secrets.token_urlsafe(48))
@@ -207,4 +225,6 @@ def _development_key(file: Path) -> str:
             # A hard link appears whole or not at all: of two starts at once, one wins.
             with contextlib.suppress(FileExistsError):
                 os.link(fresh.name, file)
-    return file.read_text("ascii").strip()
+    if not (key := secret(file.read_text("ascii"))):
+        raise ValueError("it is empty")
+    return key

@@ -1,5 +1,6 @@
 """From the text of a setting to its value; a ValueError says what it must be, after its name."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from email.headerregistry import Address
@@ -12,6 +13,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 
 Parser = Callable[[Any], Any]
+MAILBOX = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+HOST = re.compile(r"[A-Za-z0-9:]([A-Za-z0-9.:_-]*[A-Za-z0-9])?")
 YES = {"1", "yes", "true", "on", "ja"}
 NO = {"0", "no", "false", "off", "nee", ""}
 
@@ -61,16 +64,21 @@ def one_of(*choices: str) -> Any:
 
 def secret(value: Any) -> str:
     """Empty, or at least 32 characters."""
-    if value and len(str(value)) < 32:
+    text = str(value).strip()
+    if text and len(text) < 32:
         raise ValueError("must be at least 32 characters long")
-    return str(value)
+    return text
 
 
 def site(value: Any) -> str:
     """An origin: scheme and host, no path; ASCII, since it goes into mail headers."""
     text = str(value).strip().rstrip("/")
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not text.isascii():
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or not text.isascii():
         raise ValueError("must be a full address such as https://nieuws.example")
     if parts.path or parts.query or parts.fragment or parts.username or " " in text:
         raise ValueError("must be scheme and host only, such as https://nieuws.example")
@@ -95,18 +103,18 @@ def zone(value: Any) -> ZoneInfo:
 
 def sender(value: Any) -> Address:
     """`Name <address@domain>`, ASCII in the address."""
-    name, address = parseaddr(as_text(value))
-    local, _, domain = address.rpartition("@")
-    if not local or "." not in domain or not address.isascii():
+    name, found = parseaddr(as_text(value))
+    if not MAILBOX.fullmatch(found):
         raise ValueError("must be of the form Name <address@domain>")
+    local, _, domain = found.rpartition("@")
     return Address(display_name=name, username=local, domain=domain)
 
 
 def address(value: Any) -> str:
     """A mail address, or nothing."""
     text = as_text(value)
-    if text and ("@" not in text or " " in text or not text.isascii()):
-        raise ValueError("must be a mail address")
+    if text and not MAILBOX.fullmatch(text):
+        raise ValueError("must be a mail address such as redactie@vvsg.example")
     return text
 
 
@@ -117,7 +125,41 @@ def addresses(value: Any) -> tuple[str, ...]:
 
 def folder(value: Any) -> Path:
     """A folder, from the current one when relative."""
+    if not as_text(value):
+        raise ValueError("must name a folder")
     return Path(as_text(value)).expanduser().absolute()
+
+
+def database(value: Any) -> str:
+    """SQLite or PostgreSQL, as an SQLAlchemy address; empty for the embedded one."""
+    text = as_text(value)
+    if text and not re.match(r"(sqlite|postgresql)(\+\w+)?://", text):
+        raise ValueError("must begin with sqlite:/// or postgresql://")
+    return text
+
+
+def host(value: Any) -> str:
+    """A host name or an IP address, ASCII."""
+    text = as_text(value)
+    if text and not (HOST.fullmatch(text) and max(map(len, text.split("."))) < 64):
+        raise ValueError("must be a host name such as relay.vvsg.example")
+    return text
+
+
+def list_id(value: Any) -> str:
+    """A List-Id without its brackets (RFC 2919 3): labels with dots, at most 255 octets."""
+    text = as_text(value)
+    if not (HOST.fullmatch(text) and "." in text and len(text) <= 255):
+        raise ValueError("must be a name under your domain, such as fiabel.list-id.vvsg.example")
+    return text
+
+
+def feedback_sender(value: Any) -> str:
+    """The sender part of Feedback-ID."""
+    text = as_text(value)
+    if not re.fullmatch(r"[A-Za-z0-9_-]{5,15}", text):
+        raise ValueError("must be 5 to 15 letters, digits or hyphens")
+    return text
 
 
 def cadences(value: Any) -> dict[str, str]:
@@ -149,6 +191,10 @@ PARSERS: dict[str, Parser] = {
     "SECRET_KEY": secret,
     "BASE_URL": site,
     "CONTENT_DIR": folder,
+    "DATABASE_URL": database,
+    "MAIL_SERVER": host,
+    "LIST_ID": list_id,
+    "FEEDBACK_SENDER": feedback_sender,
     "INSTANCE_DIR": folder,
     "TIMEZONE": zone,
     "TRUSTED_PROXIES": number(0, 10),
@@ -164,7 +210,7 @@ PARSERS: dict[str, Parser] = {
     "EDITORS": addresses,
     "HOLD_HOURS": number(0, 24 * 14, float),
     "LATE_HOURS": number(0, 24 * 14, float),
-    "APPROVALS": number(0, 2),
+    "APPROVALS": number(0, 1),
     "BACKLOG": number(0, 100),
     "DELIVERY_CONNECTIONS": number(1, 500),
     "LEASE_SECONDS": number(1, 3600),

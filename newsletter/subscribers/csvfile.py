@@ -43,7 +43,10 @@ def rows(lines: Iterable[str]) -> Iterator[Row]:
     first = next(source, "").removeprefix("\ufeff")
     delimiter = ";" if first.count(";") > first.count(",") else ","  # Excel in Belgium writes ;
     reader = csv.reader(chain([first], source), delimiter=delimiter, strict=True)
-    columns = _columns(next(reader, []))
+    try:
+        columns = _columns(next(reader, []))
+    except csv.Error as error:
+        raise FixRequest(f"line 1: this is not a CSV file with one row a line: {error}.") from None
 
     def read() -> Iterator[Row]:
         line = reader.line_num + 1

@@ -5,9 +5,10 @@ from functools import lru_cache
 
 from flask import Blueprint, Response, abort, make_response
 
+from newsletter import i18n
 from newsletter.content import pattern
 from newsletter.issues import reading
-from newsletter.web.page import LOCALE, policy, show, state
+from newsletter.web.page import LOCALE, NUMBER, policy, show, state
 from newsletter.web.sheet import sheet, tale
 
 blueprint = Blueprint("archive", __name__)
@@ -29,7 +30,7 @@ def issues(locale: str) -> Response:
     return show("archive/issues.html", issues=found)
 
 
-@blueprint.get(f"/{LOCALE}/issues/<int:number>")
+@blueprint.get(f"/{LOCALE}/issues/{NUMBER}")
 def issue(locale: str, number: int) -> Response:
     """The permanent page of an issue."""
     with state().database.read() as session:
@@ -41,7 +42,7 @@ def issue(locale: str, number: int) -> Response:
     return show("archive/issue.html", issue=found, sheet=sheet(pieces), older=older, newer=newer)
 
 
-@blueprint.get(f"/{LOCALE}/issues/<int:number>/mail")
+@blueprint.get(f"/{LOCALE}/issues/{NUMBER}/mail")
 def mail(locale: str, number: int) -> Response:
     """The mail of an issue as it was sent, without anybody's links."""
     with state().database.read() as session:
@@ -66,9 +67,17 @@ def item(locale: str, slug: str) -> Response:
     """The permanent page of an item, as it was last sent out."""
     with state().database.read() as session:
         piece = reading.latest_piece(session, slug, locale) or abort(404)
+        latest = (reading.latest_piece(session, slug, other) for other in i18n.LOCALES)
+        written = {text.language for text in latest if text}
         numbers = reading.issues_with(session, slug)
         published = [one for one in reading.published(session) if one.number in numbers]
-    return show("archive/item.html", story=tale(piece), issues=published)
+    return show(
+        "archive/item.html",
+        story=tale(piece),
+        issues=published,
+        original=piece.language,
+        written=written,
+    )
 
 
 @blueprint.get("/patterns/<place>.<any(svg, png):kind>")

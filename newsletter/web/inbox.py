@@ -27,15 +27,16 @@ def moment(value: datetime) -> str:
 def messages() -> Response:
     """The newest mail first, for one recipient when asked."""
     recipient = request.args.get("to", "").strip()
-    number = max(request.args.get("page", 1, int), 1)
     count = _store().count(recipient)
+    last = max(-(-count // PER_PAGE), 1)
+    number = min(max(request.args.get("page", 1, int), 1), last)
     return show(
         "inbox/messages.html",
         messages=_store().messages(PER_PAGE, (number - 1) * PER_PAGE, recipient),
         recipient=recipient,
         count=count,
         number=number,
-        last=max(-(-count // PER_PAGE), 1),
+        last=last,
     )
 
 

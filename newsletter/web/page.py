@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Response, current_app, g, make_response, render_template, request, url_for
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from werkzeug.datastructures import ContentSecurityPolicy
+from werkzeug.routing import IntegerConverter
 
 from newsletter import i18n
 from newsletter.content.library import Library
@@ -21,8 +22,10 @@ from newsletter.errors import FixContent
 from newsletter.links import Links
 from newsletter.settings import Settings
 from newsletter.tokens import Tokens
+from newsletter.web import tables
 
 HEADING = re.compile("(</?h)([3-6])")
+NUMBER = "<issue:number>"
 STATIC_DIR = Path(__file__).parent / "static"
 LOCALE = f"<any({','.join(i18n.LOCALES)}):locale>"
 POLICY = {
@@ -40,6 +43,12 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cache-Control": "no-cache",
 }
+
+
+class IssueNumber(IntegerConverter):
+    """The number of an issue in an address: no more digits than every database can compare."""
+
+    regex = "[1-9][0-9]{0,8}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +76,7 @@ def now() -> datetime:
 def locale() -> str:
     """The locale of the page: of its address, else the reader's (`speak`), else negotiated."""
     if "locale" not in g:
-        g.locale = _named_locale() or i18n.pick(list(request.accept_languages.values()))
+        g.locale = _named_locale() or i18n.pick(_wishes())
     chosen: str = g.locale
     return chosen
 
@@ -75,6 +84,11 @@ def locale() -> str:
 def speak(locale: str) -> None:
     """Show this page in a reader's own locale, unless its address asks for another."""
     g.locale = _named_locale() or locale
+
+
+def _wishes() -> list[str]:
+    """The languages of Accept-Language, best first; quality 0 is a no (RFC 9110 12.4.2)."""
+    return [tag for tag, quality in request.accept_languages if quality > 0]
 
 
 def _named_locale() -> str | None:
@@ -98,6 +112,8 @@ def furniture() -> dict[str, Any]:
         "locale": locale(),
         "locales": i18n.LOCALES,
         "alternates": alternates(),
+        "original": locale(),  # the language of the text; a page may say another
+        "written": i18n.LOCALES,  # the languages in which the text exists
         "base_url": settings.base_url,
         "org": {part: getattr(settings, f"org_{part}") for part in parts},
         "pages": state().library.pages(locale()),
@@ -137,11 +153,9 @@ def host(url: str) -> str:
 
 
 def raised(html: str) -> Markup:
-    """A sanitised body below an h1: headings (they start at h3) go up, wide tables scroll alone."""
-    label = escape(i18n.translate(locale(), "Tabel"))
-    scroll = f'<div class="scroll" role="region" tabindex="0" aria-label="{label}"><table>'
+    """A sanitised body below an h1: headings (they start at h3) go up, tables fit a phone."""
     html = HEADING.sub(lambda tag: f"{tag[1]}{int(tag[2]) - 1}", html)
-    return Markup(html.replace("<table>", scroll).replace("</table>", "</table></div>"))  # noqa: S704
+    return Markup(tables.readable(html, locale()))  # noqa: S704
 
 
 def alternates() -> dict[str, str]:

@@ -1,39 +1,24 @@
 """The reader's pages: sign up, confirm, change, leave. GET and HEAD change nothing, ever."""
 
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
-
 from flask import Blueprint, Response, abort, redirect, request, url_for
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from newsletter import addresses, i18n, tokens
+from newsletter import addresses, i18n
 from newsletter.errors import FixRequest
-from newsletter.i18n import _
 from newsletter.issues import reading
 from newsletter.models import Subscriber, SubscriberState
 from newsletter.subscribers import consent, preferences, signup
-from newsletter.subscribers.signup import Result, SignupForm
+from newsletter.subscribers.signup import Result
 from newsletter.tokens import Purpose
-from newsletter.web.page import LOCALE, locale, now, show, speak, state, topics
+from newsletter.web import answers
+from newsletter.web.answers import Answers
+from newsletter.web.page import LOCALE, locale, now, show, speak, state
 from newsletter.web.sheet import sheet
 
 blueprint = Blueprint("public", __name__)
 
-FORM_AGE = timedelta(hours=24)  # a forgotten tab is older
-HONEYPOT = "nickname"
 ONE_CLICK = ("List-Unsubscribe", "One-Click")  # RFC 8058 3.1
-CADENCES = {"monthly": _("Elke maand"), "weekly": _("Elke week")}
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What someone chose, kept when the form has to be shown again."""
-
-    email: str
-    locale: str
-    topics: tuple[str, ...]
-    cadence: str
 
 
 @blueprint.get("/", endpoint="home")
@@ -44,32 +29,34 @@ def home(**_locale: str) -> Response:
         issues = reading.published(session)
         pieces = reading.issue_pieces(session, issues[0].number, locale()) if issues else []
     issue = issues[0] if issues else None
-    return show("public/home.html", issue=issue, sheet=sheet(pieces), **_form(_blank()))
+    return show(
+        "public/home.html", issue=issue, sheet=sheet(pieces), **answers.form(answers.blank())
+    )
 
 
 @blueprint.get(f"/{LOCALE}/signup")
 def signup_page(**_locale: str) -> Response:
     """The form alone."""
-    return show("public/signup.html", **_form(_blank()))
+    return show("public/signup.html", **answers.form(answers.blank()))
 
 
 @blueprint.post(f"/{LOCALE}/signup", endpoint="signup")
 def ask(**_locale: str) -> AnyResponse:
     """Take a request to be signed up; the answer is the same whoever asks (SEC-07)."""
-    answers = _answers()
-    done = redirect(url_for(".check_your_mail", locale=locale()), 303)
-    if request.form.get(HONEYPOT):
-        return done
-    wording = consent.wording(locale())
-    if not _in_time(request.form.get("made", "")) or request.form.get("wording") != wording.id:
-        return show("public/signup.html", 422, again=True, **_form(answers))
+    sent, wording = answers.signing_up(), consent.wording(locale())
+    if request.form.get(answers.HONEYPOT):
+        # A person whose browser did this must not be told that a mail is coming.
+        return show("public/signup.html", 422, trapped=True, **answers.form(sent))
+    in_time = answers.in_time(request.form.get("made", ""))
+    if not in_time or request.form.get("wording") != wording.id:
+        return show("public/signup.html", 422, again=True, **answers.form(sent))
     try:
         with state().database.write() as session:
-            signup.request(session, _filled_in(answers, wording.id), now())
+            signup.request(session, answers.filled_in(sent, wording.id), now())
     except FixRequest as error:
         problem = i18n.translate(locale(), str(error))
-        return show("public/signup.html", 422, problem=problem, **_form(answers))
-    return done
+        return show("public/signup.html", 422, problem=problem, **answers.form(sent))
+    return redirect(url_for(".check_your_mail", locale=locale()), 303)
 
 
 @blueprint.get(f"/{LOCALE}/check-your-mail")
@@ -145,31 +132,26 @@ def preferences_page(token: str, **_locale: str) -> Response:
         subscriber = preferences.find(session, state().settings, token)
         if subscriber is None:
             return _unknown_link()
-        wanted = preferences.topics_of(session, subscriber)
+        own = _own(session, subscriber)
     if subscriber.state not in preferences.READING:
         return _leaving(subscriber)
-    chosen = Answers(subscriber.email or "", subscriber.locale, wanted, subscriber.cadence)
-    return show(
-        "public/preferences.html",
-        token=token,
-        email=addresses.masked(chosen.email),
-        chosen=chosen,
-        saved="saved" in request.args,
-        unsubscribe=url_for(".unsubscribe", token=_token(Purpose.UNSUBSCRIBE, subscriber)),
-        **_choices(),
-    )
+    return _choosing(subscriber, token, own)
 
 
 @blueprint.post(f"/{LOCALE}/preferences/<token>", endpoint="change")
 def change(token: str, **_locale: str) -> AnyResponse:
-    """Keep other choices."""
-    wanted = _answers()
+    """Keep other choices; what was not sent stays as it is."""
     with state().database.write() as session:
         subscriber = preferences.find(session, state().settings, token)
         if subscriber is None:
             return _unknown_link()
         if subscriber.state not in preferences.READING:
             return _leaving(subscriber)
+        own = _own(session, subscriber)
+        try:
+            wanted = answers.changing(own)
+        except FixRequest as error:
+            return _choosing(subscriber, token, own, i18n.translate(locale(), str(error)))
         preferences.change(
             session,
             subscriber,
@@ -182,11 +164,33 @@ def change(token: str, **_locale: str) -> AnyResponse:
     return redirect(page, 303)
 
 
+def _own(session: Session, subscriber: Subscriber) -> Answers:
+    topics = preferences.topics_of(session, subscriber)
+    return Answers(subscriber.email or "", subscriber.locale, topics, subscriber.cadence)
+
+
+def _choosing(subscriber: Subscriber, token: str, own: Answers, problem: str = "") -> Response:
+    return show(
+        "public/preferences.html",
+        422 if problem else 200,
+        token=token,
+        email=addresses.masked(own.email),
+        chosen=own,
+        problem=problem,
+        saved="saved" in request.args and not problem,
+        unsubscribe=url_for(".unsubscribe", token=_token(Purpose.UNSUBSCRIBE, subscriber)),
+        **answers.choices(),
+    )
+
+
 @blueprint.get(f"/{LOCALE}/about/<name>")
 def about(name: str, **_locale: str) -> Response:
     """A page of the site, such as the privacy statement."""
-    found = state().library.page(name, locale()) or abort(404)
-    return show("public/about.html", page=found)
+    library = state().library
+    found = library.page(name, locale()) or abort(404)
+    texts = (library.page(name, other) for other in i18n.LOCALES)
+    written = {text.locale for text in texts if text}
+    return show("public/about.html", page=found, original=found.locale, written=written)
 
 
 def _unknown_link() -> Response:
@@ -201,62 +205,3 @@ def _preferences(subscriber: Subscriber) -> str:
 
 def _token(purpose: Purpose, subscriber: Subscriber) -> str:
     return state().tokens.issue(purpose, subscriber.id, now())
-
-
-def _blank() -> Answers:
-    return Answers("", locale(), (), state().settings.default_cadence)
-
-
-def _answers() -> Answers:
-    """What was sent, without anything that is not on offer."""
-    sent, settings = request.form, state().settings
-    cadence = sent.get("cadence", "")
-    return Answers(
-        email=sent.get("email", "").strip(),
-        locale=i18n.pick([sent.get("locale", ""), locale()]),
-        topics=tuple(key for key in sent.getlist("topics") if key in topics()),
-        cadence=cadence if cadence in settings.cadences else settings.default_cadence,
-    )
-
-
-def _filled_in(answers: Answers, wording: str) -> SignupForm:
-    return SignupForm(
-        email=answers.email,
-        locale=answers.locale,
-        topics=answers.topics,
-        cadence=answers.cadence,
-        wording=wording,
-        form_url=state().links.home(locale()),
-        ip=request.remote_addr or "",
-        user_agent=request.user_agent.string,
-    )
-
-
-def _form(answers: Answers) -> dict[str, Any]:
-    """What the form's template needs."""
-    return {
-        "answers": answers,
-        "default_cadence": state().settings.default_cadence,
-        "wording": consent.wording(locale()),
-        "made": state().tokens.issue(Purpose.FORM, 0, now()),
-        **_choices(),
-    }
-
-
-def _choices() -> dict[str, Any]:
-    """Topics and cadences on offer: key and name."""
-    return {
-        "topics": topics(),
-        "cadences": {
-            name: i18n.translate(locale(), CADENCES.get(name, name))
-            for name in state().settings.cadences
-        },
-    }
-
-
-def _in_time(made: str) -> bool:
-    """Was this form made by us, within a day?"""
-    claim = tokens.parse(made)
-    if claim is None or not state().tokens.verify(Purpose.FORM, claim):
-        return False
-    return not claim.older_than(FORM_AGE, now())

@@ -166,6 +166,8 @@ def test_items(office: Path) -> None:
         (("subscribers", "leave", "wie@voorbeeld.example"), "No subscriber has this address."),
         (("subscribers", "erase", "wie@voorbeeld.example"), "No subscriber has this address."),
         (("suppressions", "lift", "wie@x.be", "--why", "x"), "This address is not suppressed."),
+        (("subscribers", "show", "geen adres"), "This email address is not"),
+        (("deliver", "--issue", "7"), "There is no issue 7"),
     ],
 )
 def test_one_clear_sentence_and_exit_1(office: Path, words: tuple[str, ...], sentence: str) -> None:
@@ -182,6 +184,8 @@ def test_one_clear_sentence_and_exit_1(office: Path, words: tuple[str, ...], sen
         ("nonsense",),
         ("issues", "show"),
         ("issues", "show", "x"),
+        ("issues", "show", "99999999999999999999"),
+        ("issues", "schedule", "1", "--at", "9999-12-31T23:59:59-12:00"),
         ("issues", "schedule", "1", "--at", "tomorrow"),
         ("issues", "compile", "--cadence", "weekly", "--items", "een"),
         ("deliver", "--connections", "0"),
@@ -198,6 +202,7 @@ def test_wrong_usage_is_exit_2(office: Path, words: tuple[str, ...]) -> None:
     [
         ("naam,voornaam\nx,y\n", "email"),
         ("email\n", ""),
+        ("email,locale\rcr@x.example,nl\r", "line 1"),
         ("", "email"),
     ],
 )
@@ -211,6 +216,26 @@ def test_an_unmigrated_database_is_said_so(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("INSTANCE_DIR", str(tmp_path / "instance"))
     result = run("issues", "list")
     assert (result.exit_code, "newsletter migrate" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("damage", [b"no database at all, just text", b""])
+def test_a_damaged_database_is_one_sentence(office: Path, damage: bytes) -> None:
+    for file in (office / "instance").glob("newsletter.db*"):
+        file.unlink()
+    (office / "instance/newsletter.db").write_bytes(damage)
+    result = run("issues", "list")
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_database_of_a_newer_program_is_left_alone(office: Path) -> None:
+    other = connect(f"sqlite:///{office / 'instance/newsletter.db'}")
+    with other.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = 'zzzz'"))
+    other.engine.dispose()
+    for words in (("issues", "list"), ("migrate",)):
+        result = run(*words)
+        assert (result.exit_code, "newer version" in result.stderr) == (1, True)
 
 
 def test_settings_errors_come_as_sentences(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,8 @@ class Serving:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                # The test may run under nohup; the server starts as from a terminal.
+                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
             )
 
     @property

@@ -23,7 +23,7 @@ def test_the_content_of_the_project_is_sound() -> None:
 
 def test_items_come_newest_first_with_their_languages(library: Library, write: Write) -> None:
     write("items/2026/11/oud.nl.md", GOOD.replace("2026-11-20", "2026-11-02"))
-    write("items/2026/11/b.fr.md", GOOD)
+    write("items/2026/11/b.nl.md", GOOD)
     write("items/2026/11/a.nl.md", GOOD)
     write("items/2026/11/a.fr.md", GOOD.replace("Compost in", "Compost à"))
     items = library.items()
@@ -31,7 +31,6 @@ def test_items_come_newest_first_with_their_languages(library: Library, write: W
     assert items[0].locales == ("nl", "fr")
     assert items[0].text_for("fr").front.title == "Compost à Tambacounda"
     assert items[0].text_for("de").locale == "nl"
-    assert items[1].text_for("nl").locale == "fr"
     assert items[0].original.body_line == 8
     assert items[0].original.path == library.folder / "items/2026/11/a.nl.md"
 
@@ -234,3 +233,19 @@ def test_an_empty_folder_is_an_empty_shelf(tmp_path: Path) -> None:
     library = Library(tmp_path / "nothing")
     assert [str(finding.path) for finding in library.check()] == ["nothing/topics.toml"]
     assert library.pages("nl") == []
+
+
+def test_an_item_needs_a_dutch_text_and_a_story(tmp_path: Path) -> None:
+    folder = tmp_path / "content/items/2026/11"
+    folder.mkdir(parents=True)
+    (tmp_path / "content/topics.toml").write_text(
+        '[a]\nnl = "A"\nfr = "A"\nen = "A"\nde = "A"\n', "utf-8"
+    )
+    front = "---\ntitle: T\ndate: 2026-11-02\nstatus: ready\ntopics: [a]\nsummary: S.\n---\n"
+    (folder / "seul.fr.md").write_text(front + "Une histoire.\n", "utf-8")
+    (folder / "leeg.nl.md").write_text(front, "utf-8")
+    found = {(one.path.name, one.message) for one in Library(tmp_path / "content").check()}
+    assert found == {
+        ("seul.fr.md", "There is no Dutch text; write seul.nl.md beside it."),
+        ("leeg.nl.md", "There is no text below the front matter; write the story there."),
+    }

@@ -15,7 +15,7 @@ from newsletter.db import Database
 from newsletter.delivery import ledger
 from newsletter.delivery.outcomes import Outcome
 from newsletter.delivery.sender import Sender, utcnow
-from newsletter.errors import TryLater
+from newsletter.errors import FixContent, TryLater
 from newsletter.models import Delivery, DeliveryState
 from newsletter.settings import Settings
 from newsletter.tokens import Purpose, Tokens, parse
@@ -74,6 +74,41 @@ def test_a_temporary_no_defers(
     Sender(planned, relay_settings).work()
     assert counts(planned)["deferred"] == 25
     assert relay.taken == []
+
+
+@pytest.mark.parametrize(("stage", "reply"), [("mail", "252 2.1.0 ok"), ("rcpt", "252 2.1.5 ok")])
+def test_only_a_reply_to_the_content_accepts(
+    planned: Database, relay_settings: Settings, relay: RelayLog, stage: str, reply: str
+) -> None:
+    """RFC 5321 4.3.2: any 2xx goes on; it is no acceptance before the content was sent."""
+    relay.script = lambda at, _recipient: reply if at == stage else None
+    assert Sender(planned, relay_settings).work().accepted == 25
+    assert len(relay.taken) == 25
+
+
+def test_2xx_instead_of_354_accepts_nothing(
+    planned: Database, relay_settings: Settings, relay: RelayLog
+) -> None:
+    relay.script = lambda at, _recipient: "250 2.0.0 what content?" if at == "data" else None
+    assert Sender(planned, relay_settings).work().accepted == 0
+    assert counts(planned)["deferred"] == 25
+
+
+def test_a_relay_that_swallows_its_answers_is_left_alone_soon(
+    planned: Database, relay_settings: Settings, relay: RelayLog
+) -> None:
+    relay.script = lambda at, _recipient: "taken, then cut" if at == "content" else None
+    with pytest.raises(TryLater):
+        Sender(planned, relay_settings).work()
+    assert len(relay.taken) <= 7, "not once for every reader"
+
+
+def test_an_edition_that_cannot_be_made_blames_no_reader(
+    planned: Database, relay_settings: Settings, relay: RelayLog
+) -> None:
+    with pytest.raises(FixContent, match="No message of issue 1 can be made"):
+        Sender(planned, replace(relay_settings, list_id="lijst-é.example")).work()
+    assert counts(planned)["pending"] == 25
 
 
 def test_354_without_a_recipient_gets_a_lone_dot_and_nobody_gets_an_empty_mail(

@@ -45,6 +45,15 @@ OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElemen
 UNDERSIZED = """() => [...document.querySelectorAll('.way a')]
   .filter(a => a.closest('td').getBoundingClientRect().height < 44).map(a => a.textContent)"""
 
+# Between the words of a day and its title, in px.
+GUTTERS = """() => [...document.querySelectorAll('td.day')].map(cell => {
+  const words = document.createRange();
+  words.selectNodeContents(cell);
+  const title = document.createRange();
+  title.selectNodeContents(cell.nextElementSibling);
+  return title.getBoundingClientRect().left - words.getBoundingClientRect().right;
+})"""
+
 
 @pytest.fixture
 def html(settings: Settings) -> str:
@@ -116,7 +125,20 @@ def test_without_images_the_picture_is_told(browser: Browser, html: str) -> None
     page = _open(browser, html, 320, images=False)
     _save(page, "mail-320-no-images")
     assert page.evaluate(OVERFLOW) == 0
-    assert page.get_by_alt_text("Roeselare – Dogbo, Benin").count() == 1
+    picture = page.get_by_alt_text("Roeselare – Dogbo, Benin")
+    assert picture.count() == 1
+    box = picture.bounding_box()
+    assert box is not None
+    assert box["height"] < 120  # as high as its words, and no empty field
+    page.close()
+
+
+def test_german_dates_keep_their_distance(browser: Browser, settings: Settings) -> None:
+    edition = render_edition(settings, issue(), real_pieces(settings, "de"), "de")
+    page = _open(browser, GAP.sub("x", edition.html), 320)
+    _save(page, "mail-320-german")
+    assert page.evaluate(OVERFLOW) == 0
+    assert min(page.evaluate(GUTTERS)) >= 12
     page.close()
 
 

@@ -68,6 +68,14 @@ def test_news_leads_and_headings_step_down(settings: Settings) -> None:
     ]
 
 
+def test_news_in_the_readers_own_language_leads(settings: Settings) -> None:
+    dutch, french = piece("een", locale="fr"), piece("deux", locale="fr", language="fr")
+    edition = rendered(settings, call(locale="fr", language="fr"), dutch, french, locale="fr")
+    assert headings(edition)[1] == "h2 Elke geboorte telt in deux"
+    assert edition.subject.endswith("Elke geboorte telt in deux")
+    assert rendered(settings, call(locale="fr"), dutch, locale="fr").subject.endswith("in een")
+
+
 def test_a_call_alone_is_the_lead_and_stands_in_the_agenda(settings: Settings) -> None:
     edition = rendered(settings, call())
     assert edition.subject.endswith("Stuur ons je verhaal")
@@ -91,14 +99,14 @@ def test_the_agenda_is_in_order_of_time(settings: Settings) -> None:
         ({"start": "2027-08-30", "end": "2027-09-02"}, "30 augustus – 2 september 2027"),
         ({"start": "2027-12-30", "end": "2028-01-02"}, "30 december 2027 – 2 januari 2028"),
         ({"start": "2027-03-01"}, "1 maart 2027"),
-        ({"start": "2027-03-01T14:00:00+01:00"}, "maandag 1 maart 2027, 14:00"),
+        ({"start": "2027-03-01T14:00:00+01:00"}, "maandag 1 maart 2027 om 14:00"),
         (
             {"start": "2027-03-01T14:00:00+01:00", "end": "2027-03-01T16:30:00+01:00"},
-            "maandag 1 maart 2027, 14:00–16:30",
+            "maandag 1 maart 2027 van 14:00 tot 16:30",
         ),
         (
             {"start": "2027-03-01T23:00:00+00:00", "end": "2027-03-03T10:00:00+01:00"},
-            "dinsdag 2 maart 2027, 00:00 – woensdag 3 maart 2027, 10:00",
+            "dinsdag 2 maart 2027 om 00:00 – woensdag 3 maart 2027 om 10:00",
         ),
     ],
 )
@@ -141,15 +149,14 @@ def test_the_drawing_of_a_place_is_the_same_in_every_language(settings: Settings
     assert pattern_name("Comé – Sint-Niklaas") == "come-sint-niklaas"
 
 
-def test_an_item_shows_place_topic_goals_and_a_link_with_its_title(settings: Settings) -> None:
+def test_an_item_shows_place_topic_goals_and_its_title_as_the_only_link(settings: Settings) -> None:
     edition = rendered(settings, piece("een"), piece("twee", title="Nummer twee"))
     words = parse(edition.html).text()
     assert "Roeselare – Dogbo, Benin Goed lokaal bestuur Nummer twee" in words
     assert "SDG’s: 16 Vrede, justitie en sterke publieke diensten, 2 Geen honger" in words
-    target = {
-        n.attributes["href"] for n in links(edition) if n.text() == "Lees verder: Nummer twee"
-    }
-    assert target == {"https://nieuws.test/nl/items/twee"}
+    page = "https://nieuws.test/nl/items/twee"
+    assert [n.text() for n in links(edition) if n.attributes["href"] == page] == ["Nummer twee"]
+    assert page in edition.text
 
 
 def test_the_lead_has_its_picture_body_and_sources(settings: Settings) -> None:
@@ -176,9 +183,9 @@ def test_a_website_that_is_also_a_source_is_named_once(settings: Settings) -> No
 def test_a_text_in_another_language_is_marked_and_explained(settings: Settings) -> None:
     pieces = [piece("een", locale="fr"), piece("twee", locale="fr"), call(locale="fr")]
     edition = rendered(settings, *pieces, locale="fr")
-    note = "Cet article n’existe qu’en néerlandais."
-    assert edition.html.count(note) == 3
-    assert edition.text.count(note) == 3
+    note = "Cet article n’existe pas encore en français\u00a0; vous le lisez en néerlandais."
+    assert edition.html.replace("&nbsp;", "\u00a0").count(note) == 3
+    assert edition.text.replace("\n  ", " ").replace("\n", " ").count(note) == 3
     root = parse(edition.html)
     (html,) = root.find("html")
     (body,) = root.find("body")
@@ -188,6 +195,32 @@ def test_a_text_in_another_language_is_marked_and_explained(settings: Settings) 
     dutch = [n for n in root.walk() if "Elke geboorte telt in twee" in n.text() and n.tag == "span"]
     assert {n.attributes["lang"] for n in dutch} == {"nl"}
     assert all(n.attributes.get("lang") == "nl" for n in root.find("h2") for n in n.find("a"))
+
+
+def test_dutch_words_around_a_dutch_text_are_marked_too(settings: Settings) -> None:
+    event = {"start": "2026-12-05", "place": "Wereldwijd"}
+    facts = {
+        "event": event,
+        "partner": "Dogbo",
+        "sources": [{"title": "Krant", "url": "https://kw.be/"}],
+    }
+    root = parse(rendered(settings, piece(facts=facts, locale="de"), locale="de").html)
+    dutch = {n.text() for n in root.walk() if n.attributes.get("lang") == "nl"}
+    assert {"Wereldwijd", "Krant", settings.org_court} <= dutch
+    assert any(settings.org_address in words for words in dutch)
+    assert "5. Dezember 2026, Wereldwijd" in root.text()
+
+
+@pytest.mark.parametrize(
+    ("locale", "note"),
+    [
+        ("nl", "Dit stuk is er nog niet in het Nederlands; je leest het in het Duits."),
+        ("fr", "Cet article n’existe pas encore en français\u00a0; vous le lisez en allemand."),
+        ("en", "This article is not available in English yet; you are reading it in German."),
+    ],
+)
+def test_the_note_names_both_languages(settings: Settings, locale: str, note: str) -> None:
+    assert tell(settings, piece(language="de"), locale).note == note
 
 
 def test_a_text_in_the_readers_language_has_no_mark(settings: Settings) -> None:

@@ -115,9 +115,9 @@ def test_an_error_on_the_shelf_leaves_the_slot_for_when_it_is_mended(
     file.write_text(good.replace("title:", "titel:"))
     clock = Clock(office, database)
     with pytest.raises(Exception, match=r"een\.nl\.md:2"):
-        clock.move_issues()
+        clock.compile_due()
     file.write_text(good)
-    clock.move_issues()
+    clock.compile_due()
     with database.read() as session:
         assert session.query(Issue).count() == 1
 
@@ -128,7 +128,8 @@ def test_a_task_in_trouble_stops_neither_clock_nor_others(
     add_readers(database, office)
     broken = replace(office, mail_port=1)
     clock = Clock(broken, database)
-    clock.move_issues()
+    clock.compile_due()
+    clock.advance_issues()
     for _ in range(3):
         clock.guarded(clock.deliver)
     assert sum("does not answer" in record.message for record in caplog.records) == 1

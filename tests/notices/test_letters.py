@@ -62,10 +62,10 @@ def test_sec_06_the_confirm_letter_says_who_asked_when_and_how_to_do_nothing(
     assert letter.subject == "Bevestig je inschrijving op Fiabel-nieuws"
     text = " ".join(letter.text.split())
     for part in (
-        "Op maandag 23 november 2026, 09:30 vroeg iemand op nieuws.test",
+        "Op maandag 23 november 2026 om 09:30 vroeg iemand op nieuws.test",
         "naar jan@example.be te sturen",
         URL,
-        "7 dagen geldig, tot maandag 30 november 2026, 10:00",
+        "7 dagen geldig, tot maandag 30 november 2026 om 10:00",
         "Dan hoef je niets te doen",
     ):
         assert part in text
@@ -95,6 +95,15 @@ def test_prv_16_every_letter_says_who_we_are_in_both_parts(
     ):
         assert part in letter.text
         assert part in letter.html
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_french_stops_keep_their_space_in_both_parts(settings: Settings, kind: str) -> None:
+    letter = write(kind, settings, "fr")
+    words = re.sub(
+        r"https?://\S+|<style>.*?</style>|<[^>]*>", "", letter.text + letter.html, flags=re.S
+    )
+    assert not re.findall(r"\w[:;?!](?!\w|\d).*| [:;?!»].*|« .*", words)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -212,7 +221,7 @@ def test_the_proof_is_the_issue_with_a_line_above_it(settings: Settings) -> None
     assert letter.subject == "Proef: Nummer 12 & meer"
     assert letter.text.endswith(EDITION.text)
     assert "Houd dit nummer tegen:\nhttps://n.test/stop" in letter.text
-    assert "Het vertrekt op maandag 23 november 2026, 10:00." in " ".join(letter.text.split())
+    assert "Het vertrekt op maandag 23 november 2026 om 10:00." in " ".join(letter.text.split())
     assert "<title>Proef: Nummer 12 &amp; meer</title>" in letter.html
     body, banner, heading = (letter.html.index(x) for x in ('class="b"', "https://n.test", "<h1>"))
     assert body < banner < heading

@@ -21,6 +21,7 @@ from newsletter.models import Base, Subscriber, SubscriberState, SuppressionReas
 from newsletter.settings import Settings, load
 from newsletter.subscribers.preferences import choice
 from newsletter.tokens import Purpose, Tokens
+from newsletter.web.answers import HONEYPOT
 
 PUBLISHED = (
     "elke-geboorte-telt",
@@ -54,7 +55,7 @@ class World:
         """The sign-up form, filled in by a person who took `age` seconds."""
         made = datetime.now(UTC) - timedelta(seconds=age)
         token = Tokens(self.settings.secret_key).issue(Purpose.FORM, 0, made)
-        hidden = {"made": token, "wording": f"signup-1.{locale}", "nickname": ""}
+        hidden = {"made": token, "wording": f"signup-1.{locale}", HONEYPOT: ""}
         return {"email": "nieuw@voorbeeld.example", **hidden, **values}
 
     def add(self, name: str, state: SubscriberState, locale: str = "nl") -> Subscriber:

@@ -141,11 +141,41 @@ def test_the_form_stands_on_the_first_screen_of_a_small_phone(page: Page, locale
 def test_targets_are_large_enough(page: Page) -> None:
     page.goto("/nl/")
     page.locator("summary").click()
-    targets = "nav a, .signup button, #email, summary, .choice"
+    targets = "nav a, .name a, .issue-title a, .more a, .signup button, #email, summary, .choice"
     for target in page.locator(targets).all():
         box = target.bounding_box()
         assert box
         assert box["height"] >= 44, target.inner_text()
+
+
+def test_a_table_is_whole_on_a_small_phone(page: Page) -> None:
+    page.goto("/de/about/privacy")
+    region = page.locator(".scroll").first
+    assert region.evaluate("region => region.scrollWidth <= region.clientWidth")
+    label = "cell => getComputedStyle(cell, '::before').content"
+    assert "Rechtsgrundlage" in page.locator("td").nth(1).evaluate(label)
+    tree = region.aria_snapshot()
+    assert 'columnheader "Daten"' in tree
+    assert "- cell" in tree
+    page.set_viewport_size(DESK)
+    assert page.locator("td").nth(1).evaluate(label) == "none"
+
+
+def test_a_note_keeps_its_distance(page: Page) -> None:
+    page.goto(f"/de/items/{PUBLISHED[2]}")
+    page.set_viewport_size(DESK)
+    line = page.locator(".item-head .labels").bounding_box()
+    note = page.locator(".item-head .summary").bounding_box()
+    assert line
+    assert note
+    assert note["y"] - line["y"] - line["height"] >= 16
+
+
+def test_long_words_are_divided_in_their_own_language(page: Page) -> None:
+    page.goto(f"/de/items/{PUBLISHED[2]}")
+    for part in ("h1", ".standfirst", ".body p"):
+        assert page.locator(part).first.evaluate(f"{STYLE}.hyphens") == "auto"
+    assert page.locator(".body").get_attribute("lang") == "nl"
 
 
 def focused(page: Page) -> Locator:

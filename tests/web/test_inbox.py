@@ -1,6 +1,7 @@
 """The inbox: everything that was caught can be read, and nothing in it can do harm."""
 
 import dataclasses
+import re
 from email.message import EmailMessage
 
 import pytest
@@ -59,6 +60,10 @@ def test_pages_through_many(client: FlaskClient, store: Store) -> None:
     assert "Bladzijde 2 van 2" in second
     assert client.get("/inbox/?page=nonsense").status_code == 200
     assert client.get("/inbox/?page=-3").status_code == 200
+    for beyond in ("3", "99999999999999999999", "9" * 5000):
+        page = client.get(f"/inbox/?page={beyond}")
+        assert page.status_code == 200
+        assert re.search("Bladzijde [12] van 2", page.text)
 
 
 def test_filters_by_recipient(client: FlaskClient, store: Store) -> None:

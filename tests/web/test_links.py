@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path as PathOnDisk
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -11,7 +13,8 @@ from newsletter.i18n import LOCALES
 from newsletter.models import Consent, ConsentEvent, Subscriber, SubscriberState
 from newsletter.subscribers.preferences import topics_of
 from newsletter.tokens import Purpose
-from tests.web.conftest import World
+from newsletter.web.answers import TOPICS_SHOWN
+from tests.web.conftest import Build, World
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 Path = Callable[[str], str]
@@ -177,7 +180,7 @@ def test_a_one_click_post_is_never_redirected(world: World) -> None:
 def test_a_reader_changes_choices(world: World) -> None:
     jan = world.add("jan", SubscriberState.ACTIVE)
     url = f"/nl/preferences/{world.token(Purpose.PREFERENCES, jan)}"
-    wanted = {"locale": "en", "topics": ["milieu", "sdg", "onzin"], "cadence": "weekly"}
+    wanted = {"locale": "en", "topics": ["milieu", "sdg"], "cadence": "weekly"}
     answer = world.client.post(url, data=wanted)
     assert answer.status_code == 303
     assert answer.location.startswith("/en/preferences/")
@@ -192,6 +195,73 @@ def test_a_reader_changes_choices(world: World) -> None:
         events = [row.event for row in session.scalars(select(Consent))]
     assert (found.locale, found.cadence) == ("en", "weekly")
     assert events == [ConsentEvent.CHANGED]
+
+
+def choices(world: World, subscriber: Subscriber) -> tuple[str, str, tuple[str, ...]]:
+    with world.database.read() as session:
+        found = session.get_one(Subscriber, subscriber.id)
+        return found.locale, found.cadence, topics_of(session, found)
+
+
+def chooser(world: World) -> tuple[Subscriber, str]:
+    """A reader with choices of their own, and the address to change them."""
+    jan = world.add("jan", SubscriberState.ACTIVE)
+    url = f"/nl/preferences/{world.token(Purpose.PREFERENCES, jan)}"
+    wanted = {"locale": "fr", "topics": ["milieu", "sdg"], "cadence": "weekly"}
+    assert world.client.post(url, data=wanted).status_code == 303
+    return jan, url
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ({}, ("fr", "weekly", ("milieu", "sdg"))),
+        ({"locale": "de"}, ("de", "weekly", ("milieu", "sdg"))),
+        ({"cadence": "monthly"}, ("fr", "monthly", ("milieu", "sdg"))),
+        ({"topics": ["sdg"]}, ("fr", "weekly", ("sdg",))),
+        ({TOPICS_SHOWN: "1"}, ("fr", "weekly", ())),
+    ],
+)
+def test_what_is_not_sent_stays(
+    world: World, sent: dict[str, Any], kept: tuple[str, str, tuple[str, ...]]
+) -> None:
+    jan, url = chooser(world)
+    assert world.client.post(url, data=sent).status_code == 303
+    assert choices(world, jan) == kept
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"locale": "xx"},
+        {"locale": ""},
+        {"cadence": "hourly"},
+        {"cadence": ""},
+        {"topics": ["sdg", "onzin"]},
+        {"topics": [""]},
+        {"topics": ["a|b"], "locale": "de"},
+    ],
+)
+def test_a_choice_that_is_not_on_offer_changes_nothing(world: World, sent: dict[str, Any]) -> None:
+    _jan, url = chooser(world)
+    before = world.dump()
+    answer = world.client.post(url, data=sent)
+    assert answer.status_code == 422
+    assert "Er is niets veranderd" in answer.text
+    assert "uit de lijst" in answer.text
+    for choice in ("fr", "milieu", "sdg", "weekly"):
+        assert f'value="{choice}" checked' in answer.text
+    assert world.dump() == before
+
+
+def test_the_form_says_that_it_showed_the_topics(
+    world: World, build: Build, tmp_path: PathOnDisk
+) -> None:
+    _jan, url = chooser(world)
+    assert f'type="hidden" name="{TOPICS_SHOWN}"' in world.client.get(url).text
+    (tmp_path / "topics.toml").write_text("[kapot", "utf-8")
+    broken = build(content_dir=tmp_path).client.get(url).text
+    assert TOPICS_SHOWN not in broken, "saving would clear topics nobody could see"
 
 
 def test_the_way_out_stands_on_the_preferences(world: World) -> None:

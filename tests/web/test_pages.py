@@ -2,6 +2,8 @@
 
 import logging
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +12,10 @@ import pytest
 from werkzeug.test import TestResponse
 
 from newsletter.i18n import LOCALES
-from newsletter.models import SubscriberState
+from newsletter.models import Piece, SubscriberState
 from newsletter.tokens import Purpose
+from newsletter.web import tables
+from newsletter.web.sheet import Sheet, sheet
 from tests.web.conftest import PUBLISHED, WAITING, Build, World
 
 PATHS = [
@@ -38,10 +42,13 @@ def test_every_page_in_every_language(issued: World, path: str, locale: str) -> 
     assert f'<html lang="{locale}">' in page
     assert page.count("<h1") == 1
     assert len(re.findall("<main|<footer|<header class=.masthead", page)) == 3
-    assert f'<link rel="canonical" href="https://nieuws.test/{locale}{path}">' in page
+    written = ("nl",) if path == f"/items/{PUBLISHED[2]}" else LOCALES
+    original = locale if locale in written else "nl"
+    assert f'<link rel="canonical" href="https://nieuws.test/{original}{path}">' in page
     for other in LOCALES:
         there = f"/{other}{path}"
-        assert f'rel="alternate" hreflang="{other}" href="https://nieuws.test{there}"' in page
+        link = f'rel="alternate" hreflang="{other}" href="https://nieuws.test{there}"'
+        assert (link in page) == (other in written)
         assert f'<a href="{there}" lang="{other}" hreflang="{other}"' in page
     for fact in ("vzw", "Bischoffsheimlaan", "0451.763.878", "RPR Brussel", "privacy"):
         assert fact in page
@@ -50,7 +57,21 @@ def test_every_page_in_every_language(issued: World, path: str, locale: str) -> 
 
 @pytest.mark.parametrize(
     ("accepted", "locale"),
-    [("fr-BE,fr;q=0.9", "fr"), ("es, de;q=0.5", "de"), ("es", "nl"), ("", "nl"), ("en;q=x", "nl")],
+    [
+        ("fr-BE,fr;q=0.9", "fr"),
+        ("es, de;q=0.5", "de"),
+        ("es", "nl"),
+        ("", "nl"),
+        ("en;q=x", "nl"),
+        ("en;q=0", "nl"),
+        ("en;q=0,*", "nl"),
+        ("en;q=0.000, de;q=0.1", "de"),
+        ("*", "nl"),
+        ("*;q=0, fr", "fr"),
+        ("nl-BE", "nl"),
+        ("DE-be;q=0.2", "de"),
+        (';;=,q=,--,"', "nl"),
+    ],
 )
 def test_the_front_page_speaks_the_readers_language(
     world: World, accepted: str, locale: str
@@ -95,6 +116,70 @@ def test_a_text_without_translation_says_its_language(issued: World) -> None:
     assert '<h1 lang="nl">' in page
     assert '<div class="body" lang="nl">' in page
     assert "Niederländisch" in page
+
+
+@pytest.mark.parametrize("number", ["0", "01", "-1", "9223372036854775808", "9" * 5000, "٣"])
+@pytest.mark.parametrize("view", ["", "/mail"])
+def test_a_number_no_issue_can_have(issued: World, number: str, view: str) -> None:
+    assert issued.client.get(f"/nl/issues/{number}{view}").status_code == 404
+
+
+def test_browsers_and_search_engines_get_what_they_ask_for(world: World) -> None:
+    icon, robots = world.client.get("/favicon.ico"), world.client.get("/robots.txt")
+    assert (icon.status_code, robots.status_code) == (200, 200)
+    assert icon.data.startswith(b"\0\0\1\0"), "an ICO"
+    assert icon.mimetype in {"image/vnd.microsoft.icon", "image/x-icon"}
+    assert "max-age=604800" in icon.headers["Cache-Control"]
+    assert robots.content_type == "text/plain; charset=utf-8"
+    rules = robots.text.splitlines()
+    assert rules[0] == "User-agent: *"
+    paths = ("/u/", "/*/confirm/", "/*/preferences/", "/*/stop/", "/inbox/")
+    assert rules[1:] == [f"Disallow: {path}" for path in paths]
+    icon.close()
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_the_publishers_address_is_dutch(world: World, locale: str) -> None:
+    page = html5lib.parse(world.client.get(f"/{locale}/").text, namespaceHTMLElements=False)
+    dutch = ["".join(part.itertext()) for part in page.findall(".//address/span[@lang='nl']")]
+    settings = world.settings
+    for fact in (settings.org_name, settings.org_legal_form, settings.org_address):
+        assert fact in dutch[0]
+    assert settings.org_court in dutch[1]
+
+
+def test_lists_show_the_goals_and_the_front_page_is_short(issued: World) -> None:
+    home, issue = (issued.client.get(path).text for path in ("/nl/", "/nl/issues/1"))
+    for page in (home, issue):
+        assert '<span class="goal goal-16">16</span> Vrede, justitie' in page
+    assert "Alle stukken van nummer 1" in home
+    assert "Alle stukken van nummer 1" not in issue
+
+
+def test_the_front_page_has_five_short_items(
+    issued: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def long(pieces: Sequence[Piece]) -> Sheet:
+        found = sheet(pieces)
+        return replace(found, shorts=found.shorts * 20)
+
+    monkeypatch.setattr("newsletter.web.public.sheet", long)
+    assert issued.client.get("/nl/").text.count('<article class="short">') == 5
+
+
+def test_a_cell_of_a_table_knows_its_column(world: World) -> None:
+    page = world.client.get("/de/about/privacy").text
+    assert page.count("<td") == page.count('<td role="cell" data-label="') > 0
+    for name in ("Daten", "Zweck und Rechtsgrundlage", "Dauer"):
+        assert re.search(f'<th role="columnheader"[^>]*>{name}</th>', page)
+        assert f'data-label="{name}"' in page
+
+
+def test_a_column_is_named_without_its_footnote() -> None:
+    head = '<th>A &amp; "B"<sup>1</sup></th><th align="right"><em>C</em></th>'
+    table = f"<table><thead><tr>{head}</tr></thead><tbody><tr><td>1</td><td>2</td><td>3</td></tr>"
+    html = tables.readable(f"{table}</tbody></table>", "nl")
+    assert re.findall('data-label="(.*?)"', html) == ["A &amp; &#34;B&#34;", "C", ""]
 
 
 def test_the_mail_as_a_page_is_locked_in(issued: World) -> None:

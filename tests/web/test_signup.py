@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from markupsafe import Markup
 from sqlalchemy import event, select, text
 
 from newsletter.app import create_app
@@ -12,6 +13,7 @@ from newsletter.i18n import LOCALES
 from newsletter.models import SignupRequest, SubscriberState
 from newsletter.subscribers import consent
 from newsletter.tokens import Purpose
+from newsletter.web.answers import HONEYPOT
 from tests.web.conftest import Build, World
 
 
@@ -55,8 +57,18 @@ def test_the_answer_is_the_same_for_everybody(world: World) -> None:
 @pytest.mark.parametrize("locale", LOCALES)
 def test_the_consent_sentence_stands_beside_the_button(world: World, locale: str) -> None:
     page = world.client.get(f"/{locale}/").text
-    assert consent.wording(locale).text in page
-    assert f'href="/{locale}/about/privacy"' in page
+    sentence = re.search(r'<p class="consent" id="consent">(.*?)</p>', page)
+    assert sentence
+    shown = Markup(sentence[1])  # noqa: S704
+    assert shown.striptags() == consent.wording(locale).text, "to the letter: it is evidence"
+    names = {
+        "nl": "privacyverklaring",
+        "fr": "déclaration de confidentialité",
+        "en": "privacy statement",
+        "de": "Datenschutzerklärung",
+    }
+    assert f'<a href="/{locale}/about/privacy">{names[locale]}</a>' in shown
+    assert shown.count("<a ") == 1
     world.client.post(f"/{locale}/signup", data=world.form(locale))
     (asked,) = requests(world)
     assert (asked.locale, asked.wording) == (locale, f"signup-1.{locale}")
@@ -111,11 +123,34 @@ def test_a_token_of_another_purpose_opens_no_form(world: World) -> None:
     assert world.client.post("/nl/signup", data=form).status_code == 422
 
 
-def test_a_machine_that_fills_in_everything_is_thanked_and_forgotten(world: World) -> None:
-    answer = world.client.post("/nl/signup", data=world.form(nickname="Bot"))
-    person = world.client.post("/nl/signup", data=world.form())
-    assert (answer.status, answer.data) == (person.status, person.data)
-    assert len(requests(world)) == 1
+def test_what_fills_in_everything_is_not_kept_and_not_lied_to(world: World) -> None:
+    form = world.form(topics=["sdg"]) | {HONEYPOT: "Bot"}
+    answer = world.client.post("/nl/signup", data=form)
+    assert answer.status_code == 422
+    assert "veld dat leeg moet blijven" in answer.text
+    assert f'value="{form["email"]}"' in answer.text
+    assert 'value="sdg" checked' in answer.text
+    field = re.search(
+        rf'<div class="field">\s*<label for="{HONEYPOT}">.*?</div>', answer.text, re.S
+    )
+    assert field, "a person can see it now"
+    assert "Bot" not in answer.text
+    assert not requests(world)
+
+
+def test_no_browser_knows_the_field_that_stays_empty(world: World) -> None:
+    page = world.client.get("/nl/").text
+    hidden = re.search(r'<div class="nobody" aria-hidden="true">.*?</div>', page, re.S)
+    assert hidden
+    assert f'name="{HONEYPOT}" tabindex="-1" autocomplete="off"' in hidden[0]
+    assert "Laat dit veld leeg" in hidden[0]
+    known = "name|nick|mail|tel|phone|address|street|city|zip|country|company|org|url|user|title"
+    assert not re.search(known, HONEYPOT)
+
+
+def test_nobody_is_told_of_haste_that_is_not_measured(world: World) -> None:
+    answer = world.client.post("/nl/signup", data=world.form(made=""))
+    assert "snel" not in answer.text
 
 
 def test_what_is_not_on_offer_is_left_out(world: World) -> None:

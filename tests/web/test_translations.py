@@ -64,6 +64,11 @@ def test_placeholders_are_the_same(locale: str) -> None:
     assert not wrong
 
 
+def test_french_stops_have_a_space_that_does_not_break() -> None:
+    wrong = re.compile(r"(?<=\S) [:;?!»]|« |\w[:;?!»](\s|$)")
+    assert not [text for text in pairs("fr").values() if wrong.search(text)]
+
+
 @pytest.mark.parametrize("locale", TRANSLATED)
 def test_no_translation_is_the_dutch_text(locale: str) -> None:
     """Short words are the same in several languages; a sentence never is."""

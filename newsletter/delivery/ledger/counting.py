@@ -23,17 +23,13 @@ def counts(session: Session, issue_number: int) -> dict[str, int]:
     return {"planned": sum(numbers.values()), **numbers, "in_doubt": in_doubt, "bounced": bounced}
 
 
-def open_count(session: Session, issue_number: int | None = None) -> int:
-    """How many rows are open, of all issues that are being sent or of one."""
-    query = (
-        select(func.count())
-        .select_from(Delivery)
-        .join(Issue, Issue.number == Delivery.issue_number)
-        .where(is_open(), Issue.state == IssueState.SENDING)
-    )
+def open_count(session: Session, issue_number: int | None = None) -> tuple[int, int]:
+    """How many rows are open, of all issues or of one; and how many of them wait for a person."""
+    held = func.count().filter(is_waiting(), Delivery.due_at.is_(None))
+    query = select(func.count(), held).where(is_open())
     if issue_number is not None:
-        query = query.where(Issue.number == issue_number)
-    return session.scalar(query) or 0
+        query = query.where(Delivery.issue_number == issue_number)
+    return session.execute(query).one()
 
 
 def has_open(session: Session, issue_number: int) -> bool:

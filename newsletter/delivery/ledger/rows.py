@@ -1,6 +1,6 @@
 """Conditions and values that the rooms of the ledger share."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, TextClause, case, text
@@ -10,6 +10,7 @@ from newsletter.models.delivery import OPEN, WAITING
 from newsletter.settings import Settings
 
 RESENDS = 2  # how often a message in doubt is sent again before a person is asked
+SECOND_RESEND = timedelta(minutes=15)  # a relay that swallows answers gets time to be mended
 
 
 def is_open() -> TextClause:
@@ -34,12 +35,13 @@ def closed(state: DeliveryState, now: datetime) -> dict[str, object]:
 def doubtful(settings: Settings, now: datetime) -> dict[str, object]:
     """Opened and unsettled: sent again with the same Message-ID, or held for a person."""
     allowed = RESENDS if settings.in_doubt == "resend" else 0
+    again = case((Delivery.in_doubt == 0, now), else_=now + SECOND_RESEND)
     return {
         "state": DeliveryState.PENDING,
         "lease_id": None,
         "opened_at": None,
         "in_doubt": Delivery.in_doubt + 1,
-        "due_at": case((Delivery.in_doubt < allowed, now), else_=None),
+        "due_at": case((Delivery.in_doubt < allowed, again), else_=None),
     }
 
 

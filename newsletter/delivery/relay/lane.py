@@ -194,7 +194,7 @@ class Lane:
         assert envelope is not None  # noqa: S101 (an envelope was asked about)
         if stage is Stage.DATA:
             return self._hear_data(envelope, reply)
-        if code in (250, 251):
+        if 200 <= code < 300:  # RFC 5321 4.3.2: the first digit decides
             envelope.has_recipient = stage is Stage.RCPT
             return []
         envelope.refusal = envelope.refusal or reply

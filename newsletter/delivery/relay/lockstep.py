@@ -46,7 +46,8 @@ class Relay:
                 (Stage.DATA, "DATA"),
             ):
                 reply = self._say(stage, command)
-                if reply.code != (354 if stage is Stage.DATA else 250) and reply.code != 251:
+                # RFC 5321 4.3.2: the first digit decides.
+                if (reply.code or 0) // 100 != (3 if stage is Stage.DATA else 2):
                     self._reset(reply)
                     return reply
             stage = Stage.CONTENT
