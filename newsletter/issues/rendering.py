@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 import config
 from newsletter.delivery.message import Gap, gap
 from newsletter.i18n import long_date, translate, translations
-from newsletter.issues.stories import Story, tell
+from newsletter.issues.stories import Story, leading, tell
 from newsletter.links import Links
 from newsletter.models import Issue, Piece
 from newsletter.settings import Settings
@@ -76,7 +76,7 @@ def render_edition(
     When the HTML would grow beyond SIZE_AIM, the last pieces are printed as titles with links.
     """
     stories = [tell(settings, piece, locale) for piece in pieces]
-    lead = _lead(stories)
+    lead = leading(stories)
     stories.sort(key=lambda story: story is not lead)
     subject = _subject(issue.number, lead.piece.title, locale)
     frame = _frame(settings, issue, locale, subject, older_link)
@@ -91,12 +91,6 @@ def render_edition(
         full = max(0, bisect_right(sizes, SIZE_AIM, key=lambda n: encoded_size(html(n))) - 1)
         page = html(full)
     return RenderedEdition(subject, page, _text(locale, frame, _lay_out(stories, full)))
-
-
-def _lead(stories: Sequence[Story]) -> Story:
-    """The first news in the reader's own language, else the first news, else the first date."""
-    news = [story for story in stories if not story.only_agenda] or stories
-    return next((story for story in news if story.lang is None), news[0])
 
 
 def encoded_size(html: str) -> int:

@@ -133,6 +133,12 @@ def tell(settings: Settings, piece: Piece, locale: str) -> Story:
     )
 
 
+def leading(stories: Sequence[Story]) -> Story:
+    """The first news in the reader's own language, else the first news, else the first date."""
+    news = [story for story in stories if not story.only_agenda] or stories
+    return next((story for story in news if story.lang is None), news[0])
+
+
 def place_line(facts: dict[str, Any], locale: str) -> str:
     """Where it happens: "Roeselare – Dogbo, Benin", or what is known of it."""
     towns = " – ".join(facts[name] for name in ("municipality", "partner") if facts.get(name))

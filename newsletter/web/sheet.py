@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from flask import url_for
 
-from newsletter.issues.stories import Story, tell
+from newsletter.issues.stories import Story, leading, tell
 from newsletter.models import Piece
 from newsletter.web.page import locale, state, topics
 
@@ -38,10 +38,10 @@ class Sheet:
 def sheet(pieces: Sequence[Piece]) -> Sheet:
     """The front page of these pieces, in the locale of the page."""
     tales = [tale(piece) for piece in pieces]
-    news = [one for one in tales if not one.story.only_agenda] or tales[:1]
+    lead = leading([one.story for one in tales]) if tales else None
     return Sheet(
-        lead=news[0] if news else None,
-        shorts=tuple(news[1:]),
+        lead=next((one for one in tales if one.story is lead), None),
+        shorts=tuple(one for one in tales if one.story is not lead and not one.story.only_agenda),
         dated=tuple(
             sorted((one for one in tales if one.story.when), key=lambda one: one.story.day)
         ),
