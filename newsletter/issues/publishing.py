@@ -1,8 +1,9 @@
 """Publishing: the states of an issue, and what people and the clock may do with it."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from newsletter import notices
@@ -149,7 +150,7 @@ def advance(session: Session, settings: Settings, now: datetime) -> list[int]:
     """Move every issue on that may move; returns the numbers of those that began sending."""
     begun = []
     waiting = (IssueState.HELD, IssueState.APPROVED, IssueState.SCHEDULED)
-    for issue in session.scalars(select(Issue).where(Issue.state.in_(waiting))).all():
+    for issue in _locked(session, Issue.state.in_(waiting)):
         _start_hold_window(session, settings, issue)
         if _is_due(settings, issue, now) and not _held_for_lateness(session, settings, issue, now):
             try:
@@ -159,6 +160,12 @@ def advance(session: Session, settings: Settings, now: datetime) -> list[int]:
             except FixContent as error:
                 issue.state, issue.why = IssueState.HELD, f"preflight: {error}"
     return begun
+
+
+def _locked(session: Session, condition: ColumnElement[bool]) -> Sequence[Issue]:
+    """Issues no other process is moving at this moment."""
+    query = select(Issue).where(condition).order_by(Issue.number)
+    return session.scalars(query.with_for_update(skip_locked=True)).all()
 
 
 def _start_hold_window(session: Session, settings: Settings, issue: Issue) -> None:
@@ -210,7 +217,7 @@ def is_sending(session: Session) -> bool:
 def finish(session: Session, settings: Settings, now: datetime) -> list[int]:
     """Plan readers who had to wait, then close issues in which nothing is open; their numbers."""
     finished = []
-    for issue in session.scalars(select(Issue).where(Issue.state == IssueState.SENDING)).all():
+    for issue in _locked(session, Issue.state == IssueState.SENDING):
         if ledger.has_open(session, issue.number):
             continue
         try:

@@ -448,3 +448,24 @@ def test_changed_mind_between_planning_and_sending_changes_nothing_twice(
     weekly = compiled(session, settings, shelf, now, "weekly")
     publishing.send(session, settings, weekly.number, now)
     assert accept_all(session, settings, now) == {"lezer": ["twee"]}
+
+
+def test_a_row_in_doubt_of_a_stopped_issue_holds_up_nothing(
+    session: Session, settings: Settings, shelf: Shelf, add_reader: AddReader, now: datetime
+) -> None:
+    """Its connection broke after the stop; the reader gets the items with the next issue."""
+    add_reader(session, "lezer")
+    shelf.put("een")
+    stopped = compiled(session, settings, shelf, now)
+    publishing.send(session, settings, stopped.number, now)
+    lease = ledger.take_lease(session, settings, "test", now)
+    (row,) = ledger.claim(session, lease, now, 10)
+    ledger.settle_and_open(session, settings, lease, [], [row.id], now)
+    publishing.stop(session, stopped.number, now)
+    ledger.release_lease(session, settings, lease, now)
+    shelf.put("twee")
+    following = compiled(session, settings, shelf, now)
+    publishing.send(session, settings, following.number, now)
+    got = accept_all(session, settings, now)
+    assert {name: sorted(slugs) for name, slugs in got.items()} == {"lezer": ["een", "twee"]}
+    assert following.state is IssueState.SENT

@@ -13,17 +13,19 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    or_,
     select,
     update,
 )
 from sqlalchemy.orm import Session
 
-from newsletter.delivery.ledger.rows import changed, is_open, is_waiting
+from newsletter.delivery.ledger.rows import changed, closed, is_open, is_waiting
 from newsletter.models import (
     Cursor,
     Delivery,
     DeliveryState,
     Issue,
+    IssueState,
     ItemNumber,
     Subscriber,
     SubscriberState,
@@ -57,16 +59,15 @@ def start_cursors(session: Session, subscriber_ids: Sequence[int]) -> None:
 def withdraw_older(session: Session, issue: Issue, now: datetime) -> int:
     """Withdraw older open rows of this issue's readers: its editions hold their items too.
 
-    Only what was certainly not sent; claimed rows and rows in doubt are left to settle.
+    Only what was certainly not sent, or what a person stopped; claimed rows and rows in doubt are
+    left to settle.
     """
     readers = select(Subscriber.id).where(*_audience(issue))
-    older = and_(is_waiting(), Delivery.in_doubt == 0)
-    result = session.execute(
-        update(Delivery)
-        .where(older, Delivery.issue_number < issue.number, Delivery.subscriber_id.in_(readers))
-        .values(state=DeliveryState.WITHDRAWN, settled_at=now, due_at=None)
-    )
-    return changed(result)
+    stopped = select(Issue.number).where(Issue.state == IssueState.STOPPED)
+    free = or_(Delivery.in_doubt == 0, Delivery.issue_number.in_(stopped))
+    older = and_(is_waiting(), free, Delivery.issue_number < issue.number)
+    change = update(Delivery).where(older, Delivery.subscriber_id.in_(readers))
+    return changed(session.execute(change.values(**closed(DeliveryState.WITHDRAWN, now))))
 
 
 def groups(session: Session, issue: Issue, top: int) -> list[Group]:
