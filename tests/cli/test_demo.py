@@ -19,6 +19,7 @@ from newsletter.cli.demo import proof
 from newsletter.cli.demo.browser import DemoFailed, Page
 from newsletter.cli.demo.proof import Letter
 from newsletter.cli.demo.readers import Reader, as_csv, expected, make_readers
+from tests.cli.test_serve import as_from_a_terminal
 
 
 def start(folder: Path, *arguments: str, **environ: str) -> subprocess.Popen[str]:
@@ -30,6 +31,7 @@ def start(folder: Path, *arguments: str, **environ: str) -> subprocess.Popen[str
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=as_from_a_terminal,
     )
 
 

@@ -38,6 +38,12 @@ def wait_for(look: Callable[[], T | None], what: str) -> T:
     raise AssertionError(f"{what} did not happen within {SECONDS} seconds")
 
 
+def as_from_a_terminal() -> None:
+    """The test itself may run under nohup or in the background, where these are ignored."""
+    for name in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(name, signal.SIG_DFL)
+
+
 class Serving:
     """One `newsletter serve` with an instance folder of its own."""
 
@@ -61,8 +67,7 @@ class Serving:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                # The test may run under nohup; the server starts as from a terminal.
-                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+                preexec_fn=as_from_a_terminal,
             )
 
     @property
