@@ -1,5 +1,7 @@
 """`newsletter serve`, as a real process: starts, says where, works, and ends without a trace."""
 
+import email
+import email.policy
 import logging
 import os
 import re
@@ -134,6 +136,53 @@ def test_the_first_start_is_alive_at_once(serve: Callable[..., Serving]) -> None
     assert letter is not None
     # An unset BASE_URL follows the port, or no link of a mail would work.
     assert f"<{serving.url}/u/" in letter.header("List-Unsubscribe")
+    for caught in serving.store.messages(4):
+        whole = serving.store.open(caught.key)
+        assert whole is not None
+        check_on_the_wire(whole.source)
+
+
+HEADERS = [
+    "From",
+    "Reply-To",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Language",
+    "List-Id",
+    "List-Unsubscribe",
+    "List-Unsubscribe-Post",
+    "List-Help",
+    "List-Subscribe",
+    "List-Owner",
+    "List-Archive",
+    "List-Post",
+    "Archived-At",
+    "Auto-Submitted",
+    "X-Auto-Response-Suppress",
+    "Feedback-ID",
+]
+
+
+def check_on_the_wire(raw: bytes) -> None:
+    """A mail as the relay got it: STANDARDS 3 and 8a."""
+    parsed = email.message_from_bytes(raw, policy=email.policy.default)
+    assert not any(part.defects for part in parsed.walk())
+    assert [part.get_content_type() for part in parsed.walk()] == [
+        "multipart/alternative",
+        "text/plain",
+        "text/html",
+    ]
+    assert raw.isascii()
+    assert max(len(line) for line in raw.split(b"\r\n")) <= 998
+    assert sorted(parsed.keys()) == sorted(HEADERS)
+    assert parsed["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert (
+        parsed["List-Unsubscribe"].count("https:") + parsed["List-Unsubscribe"].count("http:") == 1
+    )
 
 
 @pytest.mark.parametrize(
