@@ -15,6 +15,7 @@ from enum import StrEnum
 
 ID_BYTES, TIME_BYTES, MAC_BYTES = 6, 5, 16
 LENGTH = 36
+LARGEST_ID = 2**31 - 1  # of any row a link can name
 
 
 class Purpose(StrEnum):
@@ -93,4 +94,5 @@ def parse(token: str) -> Claim | None:
         issued_at = datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         return None
-    return Claim(int.from_bytes(head[:ID_BYTES], "big"), issued_at, mac)
+    id = int.from_bytes(head[:ID_BYTES], "big")
+    return Claim(id, issued_at, mac) if id <= LARGEST_ID else None

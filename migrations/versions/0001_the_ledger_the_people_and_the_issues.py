@@ -71,6 +71,11 @@ def upgrade() -> None:
         sa.Column("asked_at", newsletter.db.UtcDateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_signup_requests")),
     )
+    with op.batch_alter_table("signup_requests", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_signup_requests_canonical"), ["canonical"], unique=False
+        )
+
     op.create_table(
         "suppressions",
         sa.Column("address_key", sa.String(), nullable=False),
@@ -290,9 +295,10 @@ def upgrade() -> None:
             "ix_deliveries_lease",
             ["lease_id"],
             unique=False,
-            sqlite_where=sa.text("state = 'claimed'"),
-            postgresql_where=sa.text("state = 'claimed'"),
+            sqlite_where=sa.text("lease_id IS NOT NULL"),
+            postgresql_where=sa.text("lease_id IS NOT NULL"),
         )
+        batch_op.create_index("ix_deliveries_subscriber", ["subscriber_id"], unique=False)
         batch_op.create_index(
             "ix_deliveries_waiting",
             ["issue_number", "due_at", "id"],
@@ -440,10 +446,11 @@ def downgrade() -> None:
             sqlite_where=sa.text("state IN ('pending', 'deferred')"),
             postgresql_where=sa.text("state IN ('pending', 'deferred')"),
         )
+        batch_op.drop_index("ix_deliveries_subscriber")
         batch_op.drop_index(
             "ix_deliveries_lease",
-            sqlite_where=sa.text("state = 'claimed'"),
-            postgresql_where=sa.text("state = 'claimed'"),
+            sqlite_where=sa.text("lease_id IS NOT NULL"),
+            postgresql_where=sa.text("lease_id IS NOT NULL"),
         )
 
     op.drop_table("deliveries")
@@ -461,6 +468,9 @@ def downgrade() -> None:
     op.drop_table("editions")
     op.drop_table("topic_choices")
     op.drop_table("suppressions")
+    with op.batch_alter_table("signup_requests", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_signup_requests_canonical"))
+
     op.drop_table("signup_requests")
     op.drop_table("leases")
     op.drop_table("issues")

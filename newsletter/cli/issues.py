@@ -117,7 +117,7 @@ def schedule(number: int, at: str) -> None:
     office = open_office()
     moment = _moment(office, at)
     with office.database.write() as session:
-        publishing.schedule(session, number, moment, utcnow())
+        publishing.schedule(session, office.settings, number, moment, utcnow())
     click.echo(f"Issue {number} will be sent at {moment.isoformat()}.")
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from newsletter.addresses import without_addresses
 
-ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")  # RFC 3463
+ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})\b")  # RFC 3463
 # Replies about us, not about the reader (STANDARDS 4a): authentication, reputation, our message.
 ABOUT_US = re.compile(r"5\.7\.(2[3-9]|3[0-2]|40|515)|5\.3\.4|5\.6\.[0-689]")
 OUR_LOGIN = {530, 534, 535, 538}
@@ -51,7 +51,7 @@ class Reply:
     @property
     def status(self) -> str | None:
         """The enhanced code (RFC 3463) where there is one, else the basic one."""
-        if match := ENHANCED.search(self.text):
+        if match := ENHANCED.match(self.text):
             return match[0]
         return str(self.code) if self.code else None
 

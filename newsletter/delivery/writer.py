@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InternalError, OperationalError
 from sqlalchemy.orm import Session
 
 from newsletter.db import Database
@@ -62,7 +62,7 @@ class Writer:
         while True:
             try:
                 return self._commit_once(order)
-            except OperationalError:
+            except (OperationalError, InternalError):  # locked, read-only, restarted, full
                 if time.monotonic() > end:
                     raise
                 time.sleep(RETRY)
@@ -71,9 +71,12 @@ class Writer:
         """Say that this process lives, when it is time to."""
         if time.monotonic() < self._renew_at:
             return
-        with self._database.write() as session:
-            now = self._clock()
-            self.lost = not ledger.renew_lease(session, self._settings, self._lease_id, now)
+        try:
+            with self._database.write() as session:
+                now = self._clock()
+                self.lost = not ledger.renew_lease(session, self._settings, self._lease_id, now)
+        except (OperationalError, InternalError):
+            return  # tried again at the next turn; until then the lease still holds
         self._renew_at = time.monotonic() + self._settings.lease_seconds / 3
 
     def _commit_once(self, order: Order) -> Answer:

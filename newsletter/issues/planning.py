@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from newsletter.delivery import ledger
@@ -23,17 +23,19 @@ def plan_issue(session: Session, settings: Settings, issue: Issue, now: datetime
     Returns how many rows. Also run again later for readers whose older row had to settle first.
     Raises FixContent when an edition does not pass preflight; the caller's transaction ends then.
     """
-    if issue.top is None:
-        _carry_newer(session, issue)
+    first = issue.top is None
+    _carry(session, settings, issue)
+    if first:
         _number_items(session, issue)
         issue.top = _top(session, issue)
-    issue.planned_at = issue.planned_at or now
-    ledger.withdraw_older(session, issue, now)
+        issue.planned_at = issue.planned_at or now
+        ledger.withdraw_older(session, issue, now)
+    top = issue.top or 0
     planned = 0
     choices = {row.id: row.topics for row in session.scalars(select(TopicChoice))}
     pieces = {locale: _pieces(session, issue, locale) for locale in _locales(session, issue)}
     floor = backlog_floor(session, settings, issue.cadence, issue.number)
-    for group in ledger.groups(session, issue, issue.top):
+    for group in ledger.groups(session, issue, top):
         mine = [
             piece
             for piece in pieces[group.locale]
@@ -43,9 +45,9 @@ def plan_issue(session: Session, settings: Settings, issue: Issue, now: datetime
         if mine:
             older = group.cursor < floor
             edition_id = _edition(session, settings, issue, group.locale, mine, older, now)
-            planned += ledger.plan(session, issue, issue.top, group, edition_id, now)
+            planned += ledger.plan(session, issue, top, group, edition_id, now)
         else:
-            ledger.skip(session, issue, issue.top, group)
+            ledger.skip(session, issue, top, group)
     return planned
 
 
@@ -71,38 +73,53 @@ def _pieces(session: Session, issue: Issue, locale: str) -> list[Piece]:
     return list(session.scalars(select(Piece).where(*mine).order_by(Piece.position)))
 
 
-def _carry_newer(session: Session, issue: Issue) -> None:
-    """Take in what another cadence published after this issue was compiled, as it was frozen then.
+def _carry(session: Session, settings: Settings, issue: Issue) -> None:
+    """Take in, as it was frozen last, whatever a reader of this moment has not had.
 
-    Without it, a cursor moved to this issue's top would jump over those numbers.
+    Readers change cadence and other cadences publish while an issue is held or sent; without this a
+    cursor moved to this issue's top would jump over their items.
     """
     lowest = ledger.lowest_cursor(session, issue.cadence)
-    have = set(session.scalars(select(Piece.slug).where(Piece.issue_number == issue.number)))
-    query = (
-        select(ItemNumber)
-        .join(Issue, Issue.number == ItemNumber.issue_number)
-        .where(
-            Issue.planned_at >= issue.compiled_at,
-            ItemNumber.number > (lowest or 0),
-            ItemNumber.withdrawn_at.is_(None),
-            ItemNumber.slug.not_in(have),
-        )
+    if lowest is None:
+        return
+    floor = max(lowest, backlog_floor(session, settings, issue.cadence, issue.number))
+    mine = select(Piece.slug).where(Piece.issue_number == issue.number)
+    missing = select(ItemNumber).where(
+        ItemNumber.number > floor,
+        ItemNumber.withdrawn_at.is_(None),
+        ItemNumber.slug.not_in(mine),
     )
-    position = len(have)
-    for number in session.scalars(query.order_by(ItemNumber.number)).all():
-        frozen = select(Piece).where(
-            Piece.issue_number == number.issue_number, Piece.slug == number.slug
-        )
-        for piece in session.scalars(frozen).all():
-            session.add(_copy(piece, issue.number, position))
+    if issue.top is not None:
+        missing = missing.where(ItemNumber.number <= issue.top)
+    position = (
+        session.scalar(select(func.max(Piece.position)).where(Piece.issue_number == issue.number))
+        or 0
+    )
+    for number in session.scalars(missing.order_by(ItemNumber.number)).all():
         position += 1
+        for piece in _frozen_last(session, number.slug):
+            session.add(_copy(piece, issue.number, position, number.number))
     session.flush()
 
 
-def _copy(piece: Piece, issue_number: int, position: int) -> Piece:
+def _frozen_last(session: Session, slug: str) -> Sequence[Piece]:
+    """The pieces of an item in the newest issue that was planned with it."""
+    issue_number = (
+        select(Piece.issue_number)
+        .where(Piece.slug == slug, Piece.item_number.is_not(None))
+        .order_by(Piece.issue_number.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    mine = (Piece.slug == slug, Piece.issue_number == issue_number)
+    return session.scalars(select(Piece).where(*mine)).all()
+
+
+def _copy(piece: Piece, issue_number: int, position: int, item_number: int) -> Piece:
     names = {column.name for column in Piece.__table__.columns} - {"id"}
     values = {name: getattr(piece, name) for name in names}
-    return Piece(**values | {"issue_number": issue_number, "position": position})
+    changed = {"issue_number": issue_number, "position": position, "item_number": item_number}
+    return Piece(**values | changed)
 
 
 def _number_items(session: Session, issue: Issue) -> None:

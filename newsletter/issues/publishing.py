@@ -16,6 +16,7 @@ from newsletter.issues.preflight import PreflightFinding
 from newsletter.models import Issue, IssueState, Notice, NoticeKind, NoticeState
 from newsletter.settings import Settings
 
+LATE = "late"
 BEFORE_PLAN = (IssueState.COMPILED, IssueState.HELD, IssueState.SCHEDULED)
 
 
@@ -59,11 +60,7 @@ def send(session: Session, settings: Settings, number: int, now: datetime) -> in
         raise FixRequest(
             f"Issue {number} is {issue.state}; `newsletter issues resume {number}` goes on with it."
         )
-    if settings.approvals and issue.state is not IssueState.APPROVED:
-        raise FixRequest(
-            f"Issue {number} needs {settings.approvals} approval(s) first: "
-            f"`newsletter issues approve {number}`."
-        )
+    _require_approval(settings, issue)
     return start(session, settings, issue, now)
 
 
@@ -83,13 +80,18 @@ def approve(session: Session, number: int) -> None:
     """Approve an issue before it is sent; the clock sends it when its hold window is over."""
     issue = get(session, number)
     _require(issue, *BEFORE_PLAN, IssueState.APPROVED, verb="approved")
+    if (issue.why or "").startswith(LATE):
+        issue.slot = None  # a person has seen that it is late
     issue.state, issue.why = IssueState.APPROVED, None
 
 
-def schedule(session: Session, number: int, at: datetime, now: datetime) -> None:
+def schedule(
+    session: Session, settings: Settings, number: int, at: datetime, now: datetime
+) -> None:
     """Send at a moment of the editor's choice."""
     issue = get(session, number)
     _require(issue, *BEFORE_PLAN, IssueState.APPROVED, verb="scheduled")
+    _require_approval(settings, issue)
     if at <= now:
         raise FixRequest("The time to send lies in the past; name a later one.")
     issue.state, issue.send_at, issue.why = IssueState.SCHEDULED, at, None
@@ -117,6 +119,14 @@ def resume(session: Session, settings: Settings, number: int, now: datetime) -> 
         return
     issue.state, issue.why = IssueState.SENDING, None
     ledger.release_held(session, number, now, send=True)
+
+
+def _require_approval(settings: Settings, issue: Issue) -> None:
+    if settings.approvals and issue.state is not IssueState.APPROVED:
+        raise FixRequest(
+            f"Issue {issue.number} needs approval first: "
+            f"`newsletter issues approve {issue.number}`."
+        )
 
 
 def _require(issue: Issue, *states: IssueState, verb: str) -> None:
@@ -170,23 +180,25 @@ def _locked(session: Session, condition: ColumnElement[bool]) -> Sequence[Issue]
 
 def _start_hold_window(session: Session, settings: Settings, issue: Issue) -> None:
     """The window starts when the relay has accepted the proof, so that a stop is possible."""
-    if issue.state is not IssueState.HELD or issue.hold_until or issue.why:
+    if issue.hold_until or issue.why:
         return
     proofs = select(Notice).where(Notice.kind == NoticeKind.PROOF)
     mine = [n for n in session.scalars(proofs) if n.facts.get("issue") == issue.number]
     sent = [n.settled_at for n in mine if n.state is NoticeState.SENT and n.settled_at]
     if sent:
         issue.hold_until = min(sent) + timedelta(hours=settings.hold_hours)
+    elif mine and all(n.state is NoticeState.DROPPED for n in mine):
+        issue.state, issue.why = IssueState.HELD, "the proof reached no editor; send it, or stop it"
 
 
 def _is_due(settings: Settings, issue: Issue, now: datetime) -> bool:
     if issue.state is IssueState.SCHEDULED:
         return issue.send_at is not None and issue.send_at <= now
-    over = issue.hold_until is None or issue.hold_until <= now
     if issue.state is IssueState.APPROVED:
-        return over
+        compiled_by_hand = issue.slot is None and issue.hold_until is None
+        return compiled_by_hand or (issue.hold_until is not None and issue.hold_until <= now)
     silence = settings.approvals == 0 and issue.hold_until is not None and not issue.why
-    return silence and over
+    return silence and issue.hold_until is not None and issue.hold_until <= now
 
 
 def _held_for_lateness(session: Session, settings: Settings, issue: Issue, now: datetime) -> bool:
@@ -197,7 +209,7 @@ def _held_for_lateness(session: Session, settings: Settings, issue: Issue, now: 
     if now <= latest:
         return False
     issue.state = IssueState.HELD
-    issue.why = f"late: its slot was {issue.slot.isoformat()}; send it, or stop it"
+    issue.why = f"{LATE}: its slot was {issue.slot.isoformat()}; send it, or stop it"
     return True
 
 

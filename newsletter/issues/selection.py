@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from newsletter.content.library import Library
 from newsletter.content.shelf import Item
 from newsletter.delivery import ledger
 from newsletter.errors import FixContent, FixRequest
-from newsletter.models import Issue, ItemNumber, Piece
+from newsletter.models import Issue, IssueState, ItemNumber, Piece
 from newsletter.settings import Settings
 
 
@@ -65,12 +65,17 @@ def backlog_floor(
     same = or_(Issue.cadence == cadence, Issue.cadence.is_(None))
     earlier = (
         select(Issue.top)
-        .where(Issue.planned_at.is_not(None), Issue.number != (issue_number or 0), same)
+        .where(*_went_out(), Issue.number != (issue_number or 0), same)
         .order_by(Issue.planned_at.desc())
         .offset(settings.backlog)
         .limit(1)
     )
     return session.scalar(earlier) or 0
+
+
+def _went_out() -> tuple[ColumnElement[bool], ...]:
+    """Planned, and not stopped: an issue that somebody stopped gave its readers nothing."""
+    return Issue.planned_at.is_not(None), Issue.state != IssueState.STOPPED
 
 
 def _numbers(session: Session) -> dict[str, int]:
@@ -122,7 +127,7 @@ def _not_yet_in(session: Session, cadence: str | None, slugs: Sequence[str]) -> 
     query = (
         select(Piece.slug)
         .join(Issue, Issue.number == Piece.issue_number)
-        .where(Issue.planned_at.is_not(None), Piece.slug.in_(slugs))
+        .where(*_went_out(), Piece.slug.in_(slugs))
     )
     if cadence is not None:
         query = query.where(or_(Issue.cadence == cadence, Issue.cadence.is_(None)))

@@ -29,7 +29,9 @@ def due(session: Session, settings: Settings, cadence: str, now: datetime) -> da
     The first time a cadence is seen, its past slot is only noted: a fresh server sends nothing old.
     """
     slot = latest(settings, cadence, now)
-    newest = session.scalar(select(func.max(Slot.slot)).where(Slot.cadence == cadence))
+    # Slots ahead of now were written by a clock that was wrong; they must silence nothing.
+    past = (Slot.cadence == cadence, Slot.slot <= now)
+    newest = session.scalar(select(func.max(Slot.slot)).where(*past))
     if newest is None:
         take(session, cadence, slot, now).outcome = "before the first start"
         return None

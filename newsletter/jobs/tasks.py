@@ -113,9 +113,10 @@ def deliver(
         sender = Sender(
             database, settings, issue_number=issue_number, stop=stop, on_accepted=on_accepted
         )
-        run = sender.work()
-        accepted += run.accepted
-        paused += _pause(database, run)
+        try:
+            accepted += sender.work().accepted
+        finally:  # a reply about us counts, whatever ended the run
+            paused += _pause(database, sender.run)
         with database.write() as session:
             finished += publishing.finish(session, settings, utcnow())
             due_at = ledger.next_due(session, issue_number)

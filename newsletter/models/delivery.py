@@ -23,7 +23,7 @@ class DeliveryState(StrEnum):
 
 OPEN = text("state IN ('pending', 'claimed', 'deferred')")
 WAITING = text("state IN ('pending', 'deferred')")
-CLAIMED = text("state = 'claimed'")
+LEASED = text("lease_id IS NOT NULL")  # as a foreign key check asks for it
 
 
 class Delivery(Base):
@@ -48,7 +48,8 @@ class Delivery(Base):
             sqlite_where=WAITING,
             postgresql_where=WAITING,
         ),
-        Index("ix_deliveries_lease", "lease_id", sqlite_where=CLAIMED, postgresql_where=CLAIMED),
+        Index("ix_deliveries_lease", "lease_id", sqlite_where=LEASED, postgresql_where=LEASED),
+        Index("ix_deliveries_subscriber", "subscriber_id"),
         CheckConstraint("(state = 'claimed') = (lease_id IS NOT NULL)", name="claimed_has_a_lease"),
     )
 

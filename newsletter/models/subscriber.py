@@ -64,7 +64,7 @@ class SignupRequest(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str]
-    canonical: Mapped[str]
+    canonical: Mapped[str] = mapped_column(index=True)
     locale: Mapped[str]
     cadence: Mapped[str]
     topics: Mapped[str]

@@ -153,7 +153,7 @@ def purge(session: Session, now: datetime, days: int) -> int:
     overdue = _overdue(now - timedelta(days=days))
     back = (
         update(Subscriber)
-        .where(*overdue, Subscriber.confirmed_at.is_not(None))
+        .where(*overdue, or_(Subscriber.confirmed_at.is_not(None), Subscriber.left_at.is_not(None)))
         .values(state=SubscriberState.LEFT, left_at=func.coalesce(Subscriber.left_at, now))
     )
     session.execute(back)

@@ -138,8 +138,9 @@ def test_eight_threads_read_while_one_writes(library: Library, write: Write) -> 
 
     def read(turn: int) -> int:
         if turn % 8 == 0:
-            fresh.write_text(GOOD.replace("eerste", f"{turn}e"), "utf-8")
-            fresh.replace(fresh.with_suffix(".md"))
+            mine = fresh.with_name(f"{turn}.tmp")
+            mine.write_text(GOOD.replace("eerste", f"{turn}e"), "utf-8")
+            mine.replace(fresh.with_suffix(".md"))
         return len(library.items())
 
     with ThreadPoolExecutor(8) as pool:

@@ -12,7 +12,7 @@ from newsletter.db import Database
 from newsletter.delivery import ledger
 from newsletter.delivery.ledger import Settled
 from newsletter.delivery.outcomes import Outcome, Reply, Stage
-from newsletter.models import Cursor, Delivery, DeliveryState, Subscriber, SubscriberState
+from newsletter.models import Cursor, Delivery, DeliveryState, Issue, Subscriber, SubscriberState
 from newsletter.settings import Settings
 from tests.delivery.conftest import add_issue, add_readers, plan_all
 
@@ -249,3 +249,33 @@ def test_skip_moves_cursors_without_rows(planned: Database, now: datetime) -> No
         assert ledger.skip(session, newer, 2, group) == 25
         assert ledger.lowest_cursor(session, "monthly") == 2
         assert ledger.counts(session, 2)["planned"] == 0
+
+
+def test_a_clock_a_little_behind_takes_no_live_lease_away(
+    worked: tuple[Session, int], settings: Settings, now: datetime
+) -> None:
+    session, lease = worked
+    ledger.renew_lease(session, settings, lease, now + timedelta(seconds=5))
+    assert ledger.reclaim(session, settings, now) == 0
+
+
+def test_every_hot_question_is_answered_by_an_index(planned: Database, now: datetime) -> None:
+    """A scan of all deliveries for each reader made planning quadratic."""
+    seen: list[str] = []
+    with planned.write() as session:
+        issue = session.get_one(Issue, 1)
+        raw = session.connection().connection.driver_connection
+        assert raw is not None
+        raw.set_trace_callback(seen.append)
+        ledger.groups(session, issue, 1)
+        ledger.readers_waiting(session, issue, 1)
+        ledger.withdraw(session, 1, now)
+        ledger.next_due(session)
+        raw.set_trace_callback(None)
+        statements = [sql for sql in seen if sql.startswith(("SELECT", "UPDATE"))]
+        assert len(statements) >= 4
+        for sql in statements:
+            plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}").all()
+            assert not any("SCAN deliveries" in row[3] and "INDEX" not in row[3] for row in plan), (
+                sql
+            )

@@ -1,5 +1,6 @@
 """The loop against a real SMTP server that keeps its own log; the ledger is compared with that."""
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -109,6 +110,20 @@ def test_an_edition_that_cannot_be_made_blames_no_reader(
     with pytest.raises(FixContent, match="No message of issue 1 can be made"):
         Sender(planned, replace(relay_settings, list_id="lijst-é.example")).work()
     assert counts(planned)["pending"] == 25
+
+
+def test_an_address_that_breaks_every_conversation_is_deferred(
+    planned: Database, relay_settings: Settings, relay: RelayLog
+) -> None:
+    def script(stage: str, recipient: str) -> str | None:
+        return "cut" if stage == "rcpt" and recipient == "r7@voorbeeld.example" else None
+
+    relay.script = script
+    settings = replace(relay_settings, delivery_connections=1)
+    for _ in range(5):
+        with contextlib.suppress(TryLater):
+            Sender(planned, settings).work()
+    assert counts(planned) == counts(planned) | {"accepted": 24, "deferred": 1, "in_doubt": 0}
 
 
 def test_354_without_a_recipient_gets_a_lone_dot_and_nobody_gets_an_empty_mail(

@@ -398,8 +398,8 @@ def test_schedule_sends_at_its_time(
     add_reader(session, "lezer")
     issue = compiled(session, settings, shelf, now)
     with pytest.raises(FixRequest, match="past"):
-        publishing.schedule(session, issue.number, now, now)
-    publishing.schedule(session, issue.number, now + timedelta(hours=5), now)
+        publishing.schedule(session, settings, issue.number, now, now)
+    publishing.schedule(session, settings, issue.number, now + timedelta(hours=5), now)
     assert publishing.advance(session, settings, now + timedelta(hours=4)) == []
     assert publishing.advance(session, settings, now + timedelta(hours=5)) == [issue.number]
 

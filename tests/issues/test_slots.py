@@ -96,3 +96,14 @@ def test_two_clocks_get_one_slot(database: Database, settings: Settings, now: da
 
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(take, range(4))) == 1
+
+
+def test_a_clock_a_year_ahead_silences_no_cadence(
+    session: Session, settings: Settings, now: datetime
+) -> None:
+    slots.due(session, settings, "weekly", now)
+    year = now + timedelta(days=365)
+    slot = slots.due(session, settings, "weekly", year)
+    assert slot is not None
+    slots.take(session, "weekly", slot, year)
+    assert slots.due(session, settings, "weekly", now + timedelta(days=8)) is not None

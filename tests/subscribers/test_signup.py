@@ -468,3 +468,16 @@ def test_who_confirmed_and_left_gets_a_fresh_letter_the_same_day(
     assert kinds(session).count(NoticeKind.CONFIRM) == 2
     ask(session, settings, now + timedelta(hours=4))
     assert kinds(session).count(NoticeKind.CONFIRM) == 2, "and no second one"
+
+
+def test_who_left_unconfirmed_is_not_forgotten_because_a_stranger_asks(
+    session: Session, settings: Settings, now: datetime
+) -> None:
+    """UNS-14: the proof of leaving stays, so that no import brings them back."""
+    ask(session, settings, now)
+    preferences.leave(session, settings, only(session), "command", now)
+    ask(session, settings, now + 2 * DAY)
+    session.execute(update(Notice).values(state=NoticeState.SENT, settled_at=now + 2 * DAY))
+    signup.purge(session, now + 30 * DAY, settings.confirm_days)
+    session.expire_all()
+    assert only(session).state is SubscriberState.LEFT

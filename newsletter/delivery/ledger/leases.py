@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from newsletter.delivery.ledger.rows import changed, doubtful
+from newsletter.delivery.ledger.rows import changed, doubtful, withdraw_gone
 from newsletter.models import Delivery, DeliveryState, Lease
 from newsletter.settings import Settings
 
@@ -34,9 +34,10 @@ def release_lease(session: Session, settings: Settings, lease_id: int, now: date
 def ran_out(session: Session, settings: Settings, now: datetime) -> list[int]:
     """Leases whose process fell silent.
 
-    An expiry further ahead than LEASE_SECONDS was written by a clock that was wrong: run out, too.
+    An expiry much further ahead than LEASE_SECONDS was written by a clock that was wrong: run out,
+    too. As much again is allowed, for clocks that differ and for time spent waiting for a lock.
     """
-    furthest = now + timedelta(seconds=settings.lease_seconds)
+    furthest = now + timedelta(seconds=2 * settings.lease_seconds)
     silent = or_(Lease.expires_at < now, Lease.expires_at > furthest)
     return list(session.scalars(select(Lease.id).where(silent)))
 
@@ -53,6 +54,7 @@ def _give_back(
     session: Session, settings: Settings, rows: ColumnElement[bool], now: datetime
 ) -> None:
     mine = and_(Delivery.state == DeliveryState.CLAIMED, rows)
+    ids = session.scalars(select(Delivery.id).where(mine)).all()
     session.execute(
         update(Delivery)
         .where(mine, Delivery.opened_at.is_not(None))
@@ -63,3 +65,4 @@ def _give_back(
         .where(mine, Delivery.opened_at.is_(None))
         .values(state=DeliveryState.PENDING, lease_id=None)
     )
+    withdraw_gone(session, Delivery.id.in_(ids), now)

@@ -17,6 +17,8 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from newsletter.delivery.ledger.rows import changed, closed, is_open, is_waiting
@@ -30,6 +32,8 @@ from newsletter.models import (
     Subscriber,
     SubscriberState,
 )
+
+IN_BULK = {"synchronize_session": False}  # a million rows are not to be loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +69,12 @@ def withdraw_older(session: Session, issue: Issue, now: datetime) -> int:
     readers = select(Subscriber.id).where(*_audience(issue))
     stopped = select(Issue.number).where(Issue.state == IssueState.STOPPED)
     free = or_(Delivery.in_doubt == 0, Delivery.issue_number.in_(stopped))
-    older = and_(is_waiting(), free, Delivery.issue_number < issue.number)
+    # Older by planning, not by number; an issue that reaches higher holds more than this one.
+    lower = select(Issue.number).where(Issue.number != issue.number, Issue.top <= issue.top)
+    older = and_(is_waiting(), free, Delivery.issue_number.in_(lower))
     change = update(Delivery).where(older, Delivery.subscriber_id.in_(readers))
-    return changed(session.execute(change.values(**closed(DeliveryState.WITHDRAWN, now))))
+    change = change.values(**closed(DeliveryState.WITHDRAWN, now))
+    return changed(session.execute(change, execution_options=IN_BULK))
 
 
 def groups(session: Session, issue: Issue, top: int) -> list[Group]:
@@ -99,7 +106,10 @@ def plan(
         "attempts",
         "in_doubt",
     ]
-    return changed(session.execute(insert(Delivery).from_select(names, readers)))
+    # Another issue may be planning the same reader at this moment: that reader comes later.
+    make = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
+    statement = make(Delivery).from_select(names, readers).on_conflict_do_nothing()
+    return changed(session.execute(statement, execution_options={"preserve_rowcount": True}))
 
 
 def skip(session: Session, issue: Issue, top: int, group: Group) -> int:
@@ -109,7 +119,8 @@ def skip(session: Session, issue: Issue, top: int, group: Group) -> int:
         session.execute(
             update(Cursor)
             .where(Cursor.subscriber_id.in_(select(readers.c.id)), Cursor.number < top)
-            .values(number=top)
+            .values(number=top),
+            execution_options=IN_BULK,
         )
     )
 

@@ -3,9 +3,10 @@
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, TextClause, case, text
+from sqlalchemy import ColumnElement, CursorResult, TextClause, and_, case, select, text, update
+from sqlalchemy.orm import Session
 
-from newsletter.models import Delivery, DeliveryState
+from newsletter.models import Delivery, DeliveryState, Subscriber, SubscriberState
 from newsletter.models.delivery import OPEN, WAITING
 from newsletter.settings import Settings
 
@@ -43,6 +44,19 @@ def doubtful(settings: Settings, now: datetime) -> dict[str, object]:
         "in_doubt": Delivery.in_doubt + 1,
         "due_at": case((Delivery.in_doubt < allowed, again), else_=None),
     }
+
+
+def withdraw_gone(session: Session, rows: ColumnElement[bool], now: datetime) -> None:
+    """Rows of readers who left while a content was under way, and that would be tried again."""
+    gone = select(Subscriber.id).where(
+        Subscriber.id == Delivery.subscriber_id, Subscriber.state != SubscriberState.ACTIVE
+    )
+    unopened = and_(is_open(), Delivery.opened_at.is_(None))
+    session.execute(
+        update(Delivery)
+        .where(rows, unopened, gone.exists())
+        .values(**closed(DeliveryState.WITHDRAWN, now))
+    )
 
 
 def changed(result: object) -> int:

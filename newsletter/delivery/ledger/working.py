@@ -4,11 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from newsletter.delivery.ledger import swift
-from newsletter.delivery.ledger.rows import changed, closed, doubtful, is_open, is_waiting
+from newsletter.delivery.ledger.rows import (
+    changed,
+    closed,
+    doubtful,
+    is_open,
+    is_waiting,
+    withdraw_gone,
+)
 from newsletter.delivery.outcomes import Outcome, Reply, retry_at
 from newsletter.models import (
     Delivery,
@@ -17,9 +24,10 @@ from newsletter.models import (
     IssueState,
     Lease,
     Subscriber,
-    SubscriberState,
 )
 from newsletter.settings import Settings
+
+BROKEN_OFF = 3  # conversations broken off at a row before it is deferred
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ def claim(
         .values(state=DeliveryState.CLAIMED, lease_id=lease_id, opened_at=None)
         .returning(Delivery.id)
     ).all()
-    _withdraw_gone(session, Delivery.id.in_(taken), now)
+    withdraw_gone(session, Delivery.id.in_(taken), now)
     columns = (
         Delivery.id,
         Delivery.issue_number,
@@ -126,24 +134,11 @@ def _held(lease_id: int) -> tuple[ColumnElement[bool], ...]:
     return (Delivery.state == DeliveryState.CLAIMED, Delivery.lease_id == lease_id)
 
 
-def _withdraw_gone(session: Session, rows: ColumnElement[bool], now: datetime) -> None:
-    """Rows of readers who left while a content was under way, and that would be tried again."""
-    gone = select(Subscriber.id).where(
-        Subscriber.id == Delivery.subscriber_id, Subscriber.state != SubscriberState.ACTIVE
-    )
-    unopened = and_(is_open(), Delivery.opened_at.is_(None))
-    session.execute(
-        update(Delivery)
-        .where(rows, unopened, gone.exists())
-        .values(**closed(DeliveryState.WITHDRAWN, now))
-    )
-
-
 def _settle(session: Session, settings: Settings, row: Settled, now: datetime) -> None:
     values = _after(session, settings, row, now)
     values |= {"status": row.reply.status, "reply": row.reply.words}
     session.execute(update(Delivery).where(Delivery.id == row.id).values(**values))
-    _withdraw_gone(session, Delivery.id == row.id, now)
+    withdraw_gone(session, Delivery.id == row.id, now)
 
 
 def _after(session: Session, settings: Settings, row: Settled, now: datetime) -> dict[str, object]:
@@ -156,8 +151,20 @@ def _after(session: Session, settings: Settings, row: Settled, now: datetime) ->
             return tried | _deferred(session, settings, row.id, now)
         case Outcome.IN_DOUBT:
             return tried | doubtful(settings, now)
-        case _:  # ours or unsent: as if it had not been tried
+        case Outcome.UNSENT:
+            return tried | _unsent(session, settings, row.id, now)
+        case _:  # ours: as if it had not been tried
             return {"state": DeliveryState.PENDING, "lease_id": None, "opened_at": None}
+
+
+def _unsent(
+    session: Session, settings: Settings, delivery_id: int, now: datetime
+) -> dict[str, object]:
+    """The conversation broke: due again at once, but an address that breaks each one must wait."""
+    attempts = session.scalar(select(Delivery.attempts).where(Delivery.id == delivery_id)) or 0
+    if attempts >= BROKEN_OFF:
+        return _deferred(session, settings, delivery_id, now)
+    return {"state": DeliveryState.PENDING, "lease_id": None, "opened_at": None}
 
 
 def _deferred(
