@@ -8,6 +8,7 @@ content. It returns None for the usual answer, a reply such as "451 4.3.0 later"
 import asyncio
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -141,15 +142,17 @@ class _Conversation(asyncio.Protocol):
 
 
 @contextmanager
-def running(script: Script | None = None, *, pipelining: bool = True) -> Iterator[RelayLog]:
-    """A relay on a free port of 127.0.0.1."""
+def running(
+    script: Script | None = None, *, pipelining: bool = True, tls: ssl.SSLContext | None = None
+) -> Iterator[RelayLog]:
+    """A relay on a free port of 127.0.0.1; with `tls` it is spoken from the first byte."""
     log = RelayLog(pipelining=pipelining)
     if script:
         log.script = script
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    start = loop.create_server(lambda: _Conversation(log), "127.0.0.1", 0)
+    start = loop.create_server(lambda: _Conversation(log), "127.0.0.1", 0, ssl=tls)
     server = asyncio.run_coroutine_threadsafe(start, loop).result(10)
     log.port = server.sockets[0].getsockname()[1]
     try:

@@ -25,11 +25,15 @@ class _Connection(flask_mail.Connection):
             )
         else:
             smtp = smtplib.SMTP(host, port, timeout=settings.mail_timeout)
-        if settings.mail_use_tls:
-            smtp.starttls(context=context)  # never falls back to plaintext: it raises
-        smtp.ehlo_or_helo_if_needed()
-        if settings.mail_username:
-            smtp.login(settings.mail_username, settings.mail_password)
+        try:
+            if settings.mail_use_tls:
+                smtp.starttls(context=context)  # never falls back to plaintext: it raises
+            smtp.ehlo_or_helo_if_needed()
+            if settings.mail_username:
+                smtp.login(settings.mail_username, settings.mail_password)
+        except BaseException:
+            smtp.close()
+            raise
         return smtp
 
 
