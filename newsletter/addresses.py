@@ -10,7 +10,7 @@ from newsletter.errors import FixRequest
 from newsletter.i18n import _
 
 # Anything in a reply or log line that might be an address, quoted local parts included.
-ADDRESS = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+")
+ADDRESS = re.compile(r'("[^"]*"|[^\s<>()\[\],;:"]+)@[^\s<>()\[\],;:"]+')
 
 
 @dataclass(frozen=True, slots=True)

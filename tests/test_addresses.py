@@ -73,6 +73,7 @@ def test_any_text_is_an_address_or_a_sentence(text: str) -> None:
 def test_masks() -> None:
     assert masked("jan@voorbeeld.be") == "j…n@voorbeeld.be"
     assert masked("ja@voorbeeld.be") == "j…@voorbeeld.be"
+    assert without_addresses('550 <"jan peeters"@x.be> no') == "550 <<address>> no"
     assert without_addresses("550 <jan@x.be>: no jan+a@y.be here") == (
         "550 <<address>>: no <address> here"
     )

@@ -39,7 +39,7 @@ class Copies:
         template, planned_at = self._template(row.edition_id)
         issue = self._tokens.issue
         reader = row.subscriber_id
-        # Tokens carry the time of planning, so that a message sent again has the same bytes.
+        # Tokens carry the time of planning: a message sent again has the same Message-ID and links.
         opaque = issue(Purpose.MESSAGE_ID, row.id, planned_at)
         message_id = f"<{row.issue_number}.{opaque}@{self._settings.mail_domain}>"
         values = {

@@ -98,6 +98,6 @@ class Writer:
 def wait_for_others(database: Database, stop: threading.Event) -> bool:
     """Wait a moment when other live leases hold rows; False when there is nothing to wait for."""
     with database.read() as session:
-        if not ledger.claimed_by_others(session, lease_id=0):
+        if not ledger.is_claimed(session):
             return False
     return not stop.wait(0.5)

@@ -5,9 +5,9 @@ what must be one commit is one function. It does not talk SMTP and does not choo
 """
 
 from newsletter.delivery.ledger.counting import (
-    claimed_by_others,
     counts,
     has_open,
+    is_claimed,
     next_due,
     open_count,
     release_held,
@@ -44,10 +44,10 @@ __all__ = [
     "Group",
     "Settled",
     "claim",
-    "claimed_by_others",
     "counts",
     "groups",
     "has_open",
+    "is_claimed",
     "lowest_cursor",
     "newest_number",
     "next_due",

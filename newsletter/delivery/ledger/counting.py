@@ -38,10 +38,10 @@ def has_open(session: Session, issue_number: int) -> bool:
     return session.scalar(query) is not None
 
 
-def claimed_by_others(session: Session, lease_id: int) -> bool:
-    """Does another live lease still hold rows?"""
-    claimed = and_(Delivery.state == DeliveryState.CLAIMED, Delivery.lease_id != lease_id)
-    return session.scalar(select(Delivery.id).where(claimed).limit(1)) is not None
+def is_claimed(session: Session) -> bool:
+    """Does any process hold rows at this moment?"""
+    claimed = select(Delivery.id).where(Delivery.state == DeliveryState.CLAIMED).limit(1)
+    return session.scalar(claimed) is not None
 
 
 def next_due(session: Session, issue_number: int | None = None) -> datetime | None:

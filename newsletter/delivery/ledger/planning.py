@@ -43,7 +43,6 @@ class Group:
     locale: str
     topic_choice_id: int
     cursor: int
-    readers: int
 
 
 def newest_number(session: Session) -> int:
@@ -81,7 +80,7 @@ def groups(session: Session, issue: Issue, top: int) -> list[Group]:
     """The readers still to be planned, by what they get."""
     columns = (Subscriber.locale, Subscriber.topic_choice_id, Cursor.number)
     query = (
-        select(*columns, func.count())
+        select(*columns)
         .join(Cursor, Cursor.subscriber_id == Subscriber.id)
         .where(*_to_plan(issue, top))
         .group_by(*columns)
