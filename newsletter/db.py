@@ -99,29 +99,22 @@ class Database:
             yield session
 
 
-def migrate(database: Database, revision: str = "head") -> None:
-    """Bring the database to the newest schema, in one transaction."""
-    refuse_newer(database)
+def migrate(database: Database) -> None:
+    """Bring the database to the newest schema, in one transaction; raises as `is_current` does."""
+    if is_current(database):
+        return
     with database.engine.begin() as connection:
-        command.upgrade(migration_config(connection), revision)
-
-
-def refuse_newer(database: Database) -> None:
-    """Raise FixSettings when a newer version of the program made this database."""
-    with database.engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_heads()
-        known = ScriptDirectory.from_config(migration_config(connection))
-        ours = {revision.revision for revision in known.walk_revisions()}
-    if not set(found) <= ours:
-        raise FixSettings("A newer version of this program made the database of DATABASE_URL.")
+        command.upgrade(migration_config(connection), "head")
 
 
 def is_current(database: Database) -> bool:
-    """Has the database the newest schema?"""
+    """Has the database the newest schema? Raises FixSettings when a newer program made it."""
     with database.engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_heads()
-        newest = ScriptDirectory.from_config(migration_config(connection)).get_heads()
-    return set(found) == set(newest)
+        found = set(MigrationContext.configure(connection).get_current_heads())
+        known = ScriptDirectory.from_config(migration_config(connection))
+    if not found <= {script.revision for script in known.walk_revisions()}:
+        raise FixSettings("A newer version of this program made the database of DATABASE_URL.")
+    return found == set(known.get_heads())
 
 
 def migration_config(connection: Connection) -> Config:

@@ -11,7 +11,7 @@ import click
 
 from newsletter import settings as settings_module
 from newsletter.content.library import Library
-from newsletter.db import Database, connect, is_current, refuse_newer
+from newsletter.db import Database, connect, is_current
 from newsletter.errors import FixSettings
 from newsletter.settings import Settings
 
@@ -38,7 +38,6 @@ def open_office() -> Office:
     """Read the settings and open the database; raises FixSettings when it is not migrated."""
     settings = settings_module.load()
     database = connect(settings.database_url)
-    refuse_newer(database)
     if not is_current(database):
         raise FixSettings("The database has not the newest schema; run `newsletter migrate`.")
     return Office(settings, database)

@@ -108,7 +108,7 @@ def issue_template(settings: Settings, number: int, content: Content, by_clock: 
 def letter(
     settings: Settings, content: Content, *, to: str, message_id: str, now: datetime, kind: str
 ) -> bytes:
-    """A whole mail to one person (a notice), with the header set of STANDARDS 8b."""
+    """A whole mail to one person (a notice), for the wire; header set of STANDARDS 8b."""
     headers = [
         *_common_headers(settings, content),
         ("List-Id", list_id(settings)),
@@ -123,7 +123,7 @@ def letter(
         Gap.DATE: date_header(now, settings),
     }
     filled = {name: header_value(value).encode("ascii") for name, value in values.items()}
-    return _build(headers, content).fill(filled)
+    return _build(headers, content).for_wire().fill(filled)
 
 
 def _common_headers(settings: Settings, content: Content) -> list[tuple[str, str]]:

@@ -28,8 +28,6 @@ def compile_issue(
     now: datetime,
     cadence: str | None,
     slugs: Sequence[str] = (),
-    *,
-    by_clock: bool = False,
 ) -> Issue | None:
     """Freeze what readers of `cadence` (None: of all) have not had; None when that is nothing.
 
@@ -46,7 +44,7 @@ def compile_issue(
         number=(session.scalar(select(func.max(Issue.number))) or 0) + 1,
         cadence=cadence,
         state=IssueState.COMPILED,
-        by_clock=by_clock,
+        by_clock=False,  # who sends it is known when it is sent
         compiled_at=now,
     )
     session.add(issue)

@@ -57,20 +57,6 @@ def issues_with(session: Session, slug: str) -> Sequence[int]:
     return [piece.issue_number for piece in session.scalars(pieces)]
 
 
-def latest_pieces(session: Session, locale: str) -> list[Piece]:
-    """Every published item once, as it was last sent out, newest first."""
-    query = (
-        select(Piece)
-        .join(Issue, Issue.number == Piece.issue_number)
-        .where(Issue.planned_at.is_not(None), Issue.state.in_(PUBLIC), Piece.locale == locale)
-        .order_by(Piece.date.desc(), Piece.issue_number.desc(), Piece.position)
-    )
-    newest: dict[str, Piece] = {}
-    for piece in session.scalars(query):
-        newest.setdefault(piece.slug, piece)
-    return list(newest.values())
-
-
 def _sent_pieces(slug: str, locale: str) -> Select[Piece]:
     return (
         select(Piece)

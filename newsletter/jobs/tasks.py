@@ -76,7 +76,7 @@ def _run_slot(
                 return None
             # The row's key is the lock: of two clocks, one gets the slot.
             record = slots.take(session, cadence, slot, now)
-            issue = compile_issue(session, settings, library, now, cadence, by_clock=True)
+            issue = compile_issue(session, settings, library, now, cadence)
             if issue is None:
                 return None
             issue.slot, record.issue_number = slot, issue.number

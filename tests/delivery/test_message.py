@@ -171,3 +171,18 @@ def test_letter_has_no_list_unsubscribe(settings: Settings, now: datetime) -> No
         message.letter(
             settings, content(), to="jan@x\r\nBcc: y", message_id="<n@x>", now=now, kind="confirm"
         )
+
+
+def test_sec_13_a_line_with_a_dot_ends_no_letter(settings: Settings, now: datetime) -> None:
+    """SMT-25: what the relay gets is dot-stuffed and ends by one dot (RFC 5321 4.5.2)."""
+    raw = message.letter(
+        settings,
+        content(text="een\n.\n.twee"),
+        to="jan@x.example",
+        message_id="<n@x>",
+        now=now,
+        kind="x",
+    )
+    assert b"een\r\n..\r\n..twee" in raw
+    assert raw.endswith(b"\r\n.\r\n")
+    assert raw.count(b"\r\n.\r\n") == 1

@@ -34,7 +34,7 @@ class Relay:
             self._smtp = open_connection(self.settings)
 
     def deliver(self, recipient: str, content: bytes) -> Reply:
-        """Hand over one message (CRLF lines, not dot-stuffed) and return the reply that decides.
+        """Hand over one message (dot-stuffed, with its dot) and return the reply that decides.
 
         The connection must be open (`connect`). A broken conversation is a Reply without code.
         """
@@ -51,7 +51,7 @@ class Relay:
                     self._reset(reply)
                     return reply
             stage = Stage.CONTENT
-            self._open.send(_stuffed(content))
+            self._open.send(content)
             return self._answer(stage, *self._open.getreply())
         except (OSError, smtplib.SMTPException) as error:
             self._drop()
@@ -93,11 +93,3 @@ class Relay:
         if self._smtp is not None:
             self._smtp.close()
         self._smtp = None
-
-
-def _stuffed(content: bytes) -> bytes:
-    """Dot-stuffed and ended by CRLF . CRLF (RFC 5321 4.5.2)."""
-    stuffed = content.replace(b"\r\n.", b"\r\n..")
-    if stuffed.startswith(b"."):
-        stuffed = b"." + stuffed
-    return stuffed + (b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n")
