@@ -45,14 +45,28 @@ MAIL_PASSWORD = ""
 MAIL_ALLOW_PLAINTEXT = False
 # From: of every mail, as `Name <address>`.
 MAIL_DEFAULT_SENDER = "Fiabel <fiabel@nieuws.vvsg.example>"
-# How long the relay may be silent, in seconds (RFC 5321, 4.5.3.2: five minutes; ten after the dot).
+# How long the relay may be silent, in seconds. With 300 the time limits are those of RFC 5321,
+# 4.5.3.2: five minutes for most answers, two for DATA, three for a block, ten after the last dot.
 MAIL_TIMEOUT = 300
+# Does the relay carry addresses with letters such as é before the @ (RFC 6531; yes | no)?
+MAIL_SMTPUTF8 = False
+# Where bounces come back, an address whose local part may be extended with "+…" (VERP), such as
+# bounce@nieuws.vvsg.example. Empty: to the sender.
+RETURN_PATH = ""
 # Where readers' replies go; empty: to the sender.
 REPLY_TO = ""
 # Identity of the list (RFC 2919): a name under a domain you own, never changed afterwards.
 LIST_ID = "fiabel.list-id.nieuws.vvsg.example"
 # Sender part of Feedback-ID (Google's feedback loop): 5 to 15 characters, never changed afterwards.
 FEEDBACK_SENDER = "fiabel1"
+# DKIM signature (RFC 6376): the domain, the selector and the RSA key (2048 bits or more) as a PEM
+# file. All three, or none: then the relay signs.
+DKIM_DOMAIN = ""
+DKIM_SELECTOR = ""
+DKIM_KEY_FILE = ""
+# A second signature with an Ed25519 key (RFC 8463), under its own selector; both, or none.
+DKIM_ED25519_SELECTOR = ""
+DKIM_ED25519_KEY_FILE = ""
 # TCP port of the local mail catcher, in development.
 CATCHER_PORT = 1025
 
@@ -81,8 +95,27 @@ LEASE_SECONDS = 60
 # What happens to a message of which nobody knows whether it arrived: resend (same Message-ID, at
 # most twice) | hold (for a person, at once).
 IN_DOUBT = "resend"
+# How many messages the relay is given, by all processes and hosts together, as 600/minute (second,
+# minute, hour or day). Notices are counted first. Empty: as fast as the relay takes them.
+DELIVERY_RATE = ""
+# The same for domains of readers, as "gmail.com = 100/minute; hotmail.com = 20/minute".
+DELIVERY_DOMAIN_RATES = ""
+# Over how many hours the messages of an issue are spread; 0: all at once.
+DELIVERY_WINDOW = 0.0
+# Minutes until a deferred message is tried again: first, second … time; the last one repeats. Each
+# wait is made up to a fifth shorter or longer, so that not all come at once.
+RETRY_MINUTES = "15, 35, 150"
 # How long a deferred message is tried, in hours.
 DELIVERY_GIVE_UP = 48.0
+# An issue is paused when more than this share of its last FAILURE_SAMPLE messages was not taken.
+FAILURE_SHARE = 0.3
+# See FAILURE_SHARE (a number of messages).
+FAILURE_SAMPLE = 100
+# How long a relay that is down, or refuses everything, is left alone before it is asked again with
+# one message, in seconds.
+RELAY_REST_SECONDS = 60
+# How long a process that was told to stop waits for answers of the relay, in seconds.
+GRACE_SECONDS = 20
 
 # --- people ---------------------------------------------------------------------------------------
 # A sign-up that nobody confirms is deleted after this many days; its link works as long.

@@ -37,10 +37,10 @@ def load(tmp_path: Path, **environ: str) -> Settings:
 def test_every_setting_is_explained_in_config() -> None:
     source = Path(config.__file__).read_text("utf-8").splitlines()
     names = {field.name.upper() for field in fields(Settings)}
-    assigned = {line.split(" = ")[0] for line in source if re.match(r"[A-Z_]+ = ", line)}
+    assigned = {line.split(" = ")[0] for line in source if re.match(r"[A-Z_0-9]+ = ", line)}
     assert assigned - {"PROJECT_DIR"} == names
     for index, line in enumerate(source):
-        if re.match(r"[A-Z_]+ = ", line) and not line.startswith("PROJECT_DIR"):
+        if re.match(r"[A-Z_0-9]+ = ", line) and not line.startswith("PROJECT_DIR"):
             block = source[max(0, index - 8) : index]
             explained = next((row for row in reversed(block) if not re.match("[A-Z]", row)), "")
             assert explained.startswith("#"), f"{line} has no explanation above it"

@@ -21,7 +21,7 @@ from dotenv.parser import parse_stream
 
 import config
 from newsletter.errors import FixSettings
-from newsletter.settings.parsing import PARSERS, Parser, as_text, secret
+from newsletter.settings.parsing import PARSERS, Parser, Rate, as_text, secret
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -47,9 +47,16 @@ class Settings:
     mail_allow_plaintext: bool
     mail_default_sender: Address
     mail_timeout: int
+    mail_smtputf8: bool
+    return_path: str
     reply_to: str
     list_id: str
     feedback_sender: str
+    dkim_domain: str
+    dkim_selector: str
+    dkim_key_file: Path | None
+    dkim_ed25519_selector: str
+    dkim_ed25519_key_file: Path | None
     catcher_port: int
     cadences: Mapping[str, str]
     default_cadence: str
@@ -61,7 +68,15 @@ class Settings:
     delivery_connections: int
     lease_seconds: int
     in_doubt: str
+    delivery_rate: Rate | None
+    delivery_domain_rates: Mapping[str, Rate]
+    delivery_window: float
+    retry_minutes: tuple[float, ...]
     delivery_give_up: float
+    failure_share: float
+    failure_sample: int
+    relay_rest_seconds: int
+    grace_seconds: int
     confirm_days: int
     confirm_notices_per_day: int
     org_name: str
@@ -178,6 +193,21 @@ def _contradictions(values: dict[str, Any]) -> list[str]:
         )
     if bool(values["mail_username"]) != bool(values["mail_password"]):
         problems.append("MAIL_USERNAME and MAIL_PASSWORD go together; one of them is missing.")
+    return problems + _half_signed(values)
+
+
+def _half_signed(values: dict[str, Any]) -> list[str]:
+    problems = []
+    rsa = [bool(values[name]) for name in ("dkim_domain", "dkim_selector", "dkim_key_file")]
+    if any(rsa) and not all(rsa):
+        problems.append(
+            "DKIM_DOMAIN, DKIM_SELECTOR and DKIM_KEY_FILE go together; one of them is missing."
+        )
+    second = [bool(values[f"dkim_ed25519_{name}"]) for name in ("selector", "key_file")]
+    if any(second) and not (all(second) and all(rsa)):
+        problems.append(
+            "DKIM_ED25519_SELECTOR and DKIM_ED25519_KEY_FILE go together, beside the RSA key."
+        )
     return problems
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
 from email.utils import parseaddr
@@ -15,6 +16,7 @@ from cronsim import CronSim, CronSimError
 Parser = Callable[[Any], Any]
 MAILBOX = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 HOST = re.compile(r"[A-Za-z0-9:]([A-Za-z0-9.:_-]*[A-Za-z0-9])?")
+SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 YES = {"1", "yes", "true", "on", "ja"}
 NO = {"0", "no", "false", "off", "nee", ""}
 
@@ -123,6 +125,53 @@ def addresses(value: Any) -> tuple[str, ...]:
     return tuple(address(part) for part in str(value).split(",") if part.strip())
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many messages in so many seconds."""
+
+    count: int
+    seconds: int
+
+
+def rate(value: Any) -> Rate | None:
+    """`600/minute`, or nothing."""
+    text = as_text(value)
+    if not text:
+        return None
+    found = re.fullmatch(r"(\d{1,9})\s*/\s*(second|minute|hour|day)", text)
+    if not found or not int(found[1]):
+        raise ValueError("must be of the form 600/minute (second, minute, hour or day)")
+    return Rate(int(found[1]), SECONDS[found[2]])
+
+
+def domain_rates(value: Any) -> dict[str, Rate]:
+    """`domain = rate; domain = rate`."""
+    rates: dict[str, Rate] = {}
+    for entry in filter(None, (part.strip() for part in as_text(value).split(";"))):
+        name, _, text = (part.strip() for part in entry.partition("="))
+        found = rate(text)
+        if not HOST.fullmatch(name) or found is None:
+            raise ValueError("must read 'gmail.com = 100/minute; hotmail.com = 20/minute'")
+        rates[name.lower()] = found
+    return rates
+
+
+def minutes(value: Any) -> tuple[float, ...]:
+    """Waiting times separated by commas."""
+    try:
+        found = tuple(float(part) for part in str(value).split(",") if part.strip())
+    except ValueError:
+        found = ()
+    if not found or not all(0 < part <= 60 * 24 for part in found):
+        raise ValueError("must be minutes separated by commas, such as 15, 35, 150")
+    return found
+
+
+def file(value: Any) -> Path | None:
+    """A file, from the current folder when relative; or nothing."""
+    return Path(as_text(value)).expanduser().absolute() if as_text(value) else None
+
+
 def folder(value: Any) -> Path:
     """A folder, from the current one when relative."""
     if not as_text(value):
@@ -205,6 +254,13 @@ PARSERS: dict[str, Parser] = {
     "MAIL_DEFAULT_SENDER": sender,
     "MAIL_TIMEOUT": number(1, 3600),
     "REPLY_TO": address,
+    "MAIL_SMTPUTF8": yes_no,
+    "RETURN_PATH": address,
+    "DKIM_DOMAIN": host,
+    "DKIM_SELECTOR": host,
+    "DKIM_KEY_FILE": file,
+    "DKIM_ED25519_SELECTOR": host,
+    "DKIM_ED25519_KEY_FILE": file,
     "CATCHER_PORT": number(1, 65535),
     "CADENCES": cadences,
     "EDITORS": addresses,
@@ -215,7 +271,15 @@ PARSERS: dict[str, Parser] = {
     "DELIVERY_CONNECTIONS": number(1, 500),
     "LEASE_SECONDS": number(1, 3600),
     "IN_DOUBT": one_of("resend", "hold"),
+    "DELIVERY_RATE": rate,
+    "DELIVERY_DOMAIN_RATES": domain_rates,
+    "DELIVERY_WINDOW": number(0, 24 * 14, float),
+    "RETRY_MINUTES": minutes,
     "DELIVERY_GIVE_UP": number(0, 24 * 14, float),
+    "FAILURE_SHARE": number(0, 1, float),
+    "FAILURE_SAMPLE": number(1, 100_000),
+    "RELAY_REST_SECONDS": number(1, 3600),
+    "GRACE_SECONDS": number(0, 3600),
     "CONFIRM_DAYS": number(1, 60),
     "CONFIRM_NOTICES_PER_DAY": number(1, 100),
     "ORG_EMAIL": address,
