@@ -36,7 +36,7 @@ format: setup-dev ## Put the code in the house style
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-bench: setup-dev ## Measure the speed of sending
+bench: setup-dev ## Measure the speed of sending, beside peers
 	@exec $(BIN)/python -m tests.bench $(ARGS)
 
 setup: ## Prepare .venv for running (run and demo do this)

@@ -100,6 +100,9 @@ IN_DOUBT = "resend"
 DELIVERY_RATE = ""
 # The same for domains of readers, as "gmail.com = 100/minute; hotmail.com = 20/minute".
 DELIVERY_DOMAIN_RATES = ""
+# When a domain of readers asks us to be slower it gets nothing for this many minutes, then little,
+# and more with the time.
+DOMAIN_REST_MINUTES = 10.0
 # Over how many hours the messages of an issue are spread; 0: all at once.
 DELIVERY_WINDOW = 0.0
 # Minutes until a deferred message is tried again: first, second … time; the last one repeats. Each

@@ -1,6 +1,7 @@
 """Mail addresses: what a person typed, the one form we compare, and how they are masked."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 import idna
@@ -26,11 +27,12 @@ class MailAddress:
         return self.canonical.rpartition("@")[2]
 
 
-def parse(email: str) -> MailAddress:
+def parse(email: str, *, allow_utf8: bool = False) -> MailAddress:
     """Read an address a person typed; no DNS is asked.
 
-    RFC 5321 4.5.3.1 gives the lengths; RFC 6531 3.2 says why a non-ASCII local part is refused
-    here: most relays cannot carry it. Dots and +tags stay. Raises FixRequest with a Dutch sentence.
+    RFC 5321 4.5.3.1 gives the lengths, in octets. A local part with other letters than ASCII is for
+    relays with SMTPUTF8 only (RFC 6531 3.2) and refused unless `allow_utf8`. Dots and +tags stay.
+    Raises FixRequest with a Dutch sentence.
     """
     email = email.strip()
     if not email or any(ord(char) < 32 or ord(char) == 127 for char in email):
@@ -44,14 +46,22 @@ def parse(email: str) -> MailAddress:
         raise FixRequest(
             _("Dit e-mailadres klopt niet. Kijk na of het is zoals naam@voorbeeld.be.")
         ) from None
-    if not valid.local_part.isascii():
+    local = valid.local_part
+    if not (allow_utf8 or local.isascii()):
         raise FixRequest(
             _("Letters met accenten kunnen niet voor het @-teken van een e-mailadres staan.")
         )
-    typed = f"{valid.local_part}@{domain}"
-    if len(typed) > 254:
-        raise FixRequest(_("Dit e-mailadres is te lang."))
-    return MailAddress(typed, f"{valid.local_part.lower()}@{domain.lower()}")
+    typed, canonical = f"{local}@{domain}", f"{_caseless(local)}@{domain.lower()}"
+    for written in (typed, canonical):  # lower case may take more octets
+        octets = written.encode()
+        if len(octets) > 254 or octets.index(b"@") > 64:
+            raise FixRequest(_("Dit e-mailadres is te lang."))
+    return MailAddress(typed, canonical)
+
+
+def _caseless(local: str) -> str:
+    """Lower case in Unicode's composed form, which lower case may leave (İ)."""
+    return unicodedata.normalize("NFC", local.lower())
 
 
 def masked(email: str) -> str:

@@ -1,22 +1,34 @@
 """Sessions on SQLite (embedded) or PostgreSQL, and the type that keeps times in UTC."""
 
 import contextlib
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event
+from sqlalchemy.exc import InternalError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 import config
 from newsletter.errors import FixSettings
+
+# A database that is locked, restarted, read-only or full; from SQLAlchemy, or from a driver itself.
+UNAVAILABLE = (
+    OperationalError,
+    InternalError,
+    sqlite3.OperationalError,
+    psycopg.OperationalError,
+    psycopg.InternalError,
+)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -91,6 +103,12 @@ class Database:
                 raw = connection.connection.driver_connection
                 assert raw is not None  # noqa: S101 (it is open)
                 raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @contextmanager
+    def transaction(self, connection: Connection) -> Iterator[Connection]:
+        """A transaction of `connection` that may write; committed at the end."""
+        with self._turn, connection.begin():
+            yield connection
 
     @contextmanager
     def read(self) -> Iterator[Session]:

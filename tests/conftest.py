@@ -1,5 +1,6 @@
-"""Real parts for every test: settings, a migrated SQLite file, sessions that roll back."""
+"""Real parts for every test: settings, a migrated database of both kinds, a browser."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,11 +14,32 @@ from sqlalchemy.orm import Session
 from newsletter import settings as settings_module
 from newsletter.db import Database, connect, migrate
 from newsletter.settings import Settings
+from tests.postgres import OLDEST, Server, Shared, binaries, running
 
 # As root Chromium has no sandbox; it must look nothing up outside this machine.
 CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"]
 CHROMIUM_ARGUMENTS += ["--disable-background-networking", "--disable-component-update"]
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "sqlite(why): of what uses a database, runs on SQLite only")
+    config.addinivalue_line(
+        "markers", "postgresql: runs on PostgreSQL; skipped where there is none"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What uses a database runs on both kinds; so does what asks for an empty one.
+
+    Pages in a browser (marker `browser`) have a database of their own, on SQLite: they take
+    a minute and a half, and what they look at does not depend on it.
+    """
+    if not {"database", "empty_url"} & set(metafunc.fixturenames):
+        return
+    if not metafunc.definition.get_closest_marker("sqlite"):
+        postgresql = pytest.param("postgresql", marks=pytest.mark.postgresql)
+        metafunc.parametrize("database_kind", ["sqlite", postgresql])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -49,20 +71,61 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server of this process; skipped without one, but in CI, which promises it."""
+    programs = binaries()
+    missing = f"there is no PostgreSQL {OLDEST} or newer (Debian: apt-get install postgresql)"
+    if not programs and os.environ.get("CI") != "true":
+        pytest.skip(missing)
+    assert programs, missing
+    with running(programs) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def shared(postgres: Server) -> Iterator[Shared]:
+    """Migrate once; each test on PostgreSQL gets this database, emptied."""
+    with contextlib.closing(Shared(postgres)) as shared:
+        yield shared
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def database_kind() -> str:
+    """The kind of database; `pytest_generate_tests` says both to a test that uses `database`."""
+    return "sqlite"
+
+
+@pytest.fixture
+def empty_url(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The DATABASE_URL of a database without any table."""
+    if database_kind == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    server: Server = request.getfixturevalue("postgres")
+    yield server.create("empty")
+    server.drop("empty")
+
+
+@pytest.fixture
+def settings(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
+    shared: Shared | None = None
+    if database_kind == "postgresql":
+        shared = request.getfixturevalue("shared")
     return settings_module.load(
         environ={},
         env_file=tmp_path / "no.env",
         INSTANCE_DIR=str(tmp_path / "instance"),
+        DATABASE_URL=shared.emptied() if shared else "",
         SECRET_KEY="a key for tests that is long enough",
         BASE_URL="https://nieuws.test",
     )
 
 
 @pytest.fixture
-def database(settings: Settings, migrated_file: Path) -> Iterator[Database]:
-    shutil.copy(migrated_file, settings.instance_dir / "newsletter.db")
+def database(database_kind: str, settings: Settings, migrated_file: Path) -> Iterator[Database]:
+    if database_kind == "sqlite":
+        shutil.copy(migrated_file, settings.instance_dir / "newsletter.db")
     database = connect(settings.database_url)
     yield database
     database.engine.dispose()

@@ -60,14 +60,43 @@ def test_bad_addresses_get_one_clear_sentence(typed: str) -> None:
         parse(typed)
 
 
-@given(st.text(max_size=80))
-def test_any_text_is_an_address_or_a_sentence(text: str) -> None:
-    try:
-        found = parse(text)
-    except FixRequest:
-        return
-    assert parse(found.typed).canonical == found.canonical
-    assert parse(found.canonical).canonical == found.canonical
+@pytest.mark.parametrize(
+    ("typed", "kept", "canonical"),
+    [
+        ("Jän@voorbeeld.be", "Jän@voorbeeld.be", "jän@voorbeeld.be"),
+        ("Ja\u0308n@x.be", "Jän@x.be", "jän@x.be"),
+        ("用户@例子.广告", *["用户@xn--fsqu00a.xn--4rr70v"] * 2),
+        ("é" * 32 + "@x.be", *["é" * 32 + "@x.be"] * 2),
+        ("jan@voorbeeld.be", *["jan@voorbeeld.be"] * 2),
+    ],
+)
+def test_py_05_other_letters_only_where_the_relay_takes_them(
+    typed: str, kept: str, canonical: str
+) -> None:
+    found = parse(typed, allow_utf8=True)
+    assert (found.typed, found.canonical) == (kept, canonical)
+    if not kept.isascii():
+        with pytest.raises(FixRequest, match="Letters met accenten"):
+            parse(typed)
+
+
+@pytest.mark.parametrize(
+    "typed", ["é" * 33 + "@x.be", "jä\u00a0n@x.be", "jä\u202en@x.be", "ä b@x.be"]
+)
+def test_fmt_09_lengths_count_octets_and_blanks_are_refused(typed: str) -> None:
+    with pytest.raises(FixRequest):
+        parse(typed, allow_utf8=True)
+
+
+@given(st.text(max_size=80), st.booleans())
+def test_any_text_is_an_address_or_a_sentence(text: str, utf8: bool) -> None:
+    for typed in (text, f"{text}@x.be"):
+        try:
+            found = parse(typed, allow_utf8=utf8)
+        except FixRequest:
+            continue
+        assert parse(found.typed, allow_utf8=utf8) == found
+        assert parse(found.canonical, allow_utf8=utf8).canonical == found.canonical
 
 
 def test_masks() -> None:

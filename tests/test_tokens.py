@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.tokens import LENGTH, Claim, Purpose, Tokens, parse
+from newsletter.tokens import LENGTH, SHORT_LENGTH, Claim, Purpose, Tokens, parse
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 TOKENS = Tokens("k" * 40)
+OLD = "AAAAAAAHAGsEAJDZh_a4jJUF28qc3lfVFuJI"
 
 
 def claim(token: str) -> Claim:
@@ -47,6 +48,42 @@ def test_a_token_is_bound_to_address_and_key() -> None:
     found = claim(TOKENS.issue(Purpose.CONFIRM, 7, NOW, "jan@x.be"))
     assert not TOKENS.verify(Purpose.CONFIRM, found, "piet@x.be")
     assert not Tokens("j" * 40).verify(Purpose.CONFIRM, found, "jan@x.be")
+
+
+@given(id=st.integers(0, 2**31 - 1), bound=st.text())
+def test_a_series_gives_what_issue_gives(id: int, bound: str) -> None:
+    series = TOKENS.series(Purpose.MESSAGE_ID, NOW, bound)
+    assert series(id).decode() == TOKENS.issue(Purpose.MESSAGE_ID, id, NOW, bound)
+
+
+def test_links_that_were_mailed_keep_working() -> None:
+    """UNS-09: the token of a link in an old mail, byte for byte."""
+    assert TOKENS.issue(Purpose.UNSUBSCRIBE, 7, NOW) == OLD
+
+
+@given(id=st.integers(0, 2**40 - 1))
+def test_a_short_token_is_read_in_whatever_case(id: int) -> None:
+    token = TOKENS.issue_short(Purpose.RETURN_PATH, id)
+    assert len(token) == SHORT_LENGTH
+    for written in (token, token.lower(), token.upper()):
+        assert TOKENS.read_short(Purpose.RETURN_PATH, written) == id
+    assert TOKENS.read_short(Purpose.NOTICE_RETURN_PATH, token) is None
+    assert Tokens("j" * 40).read_short(Purpose.RETURN_PATH, token) is None
+
+
+def test_smt_13_a_bent_short_token_is_worthless() -> None:
+    token = TOKENS.issue_short(Purpose.RETURN_PATH, 7)
+    for place in range(SHORT_LENGTH):
+        for other in "0123456789abcdef":
+            if token[place] != other:
+                bent = token[:place] + other + token[place + 1 :]
+                assert TOKENS.read_short(Purpose.RETURN_PATH, bent) is None
+
+
+@given(st.text(max_size=40), st.text("0123456789abcdefABCDEF \n", min_size=28, max_size=32))
+def test_any_text_is_read_as_a_short_token_without_an_error(text: str, likely: str) -> None:
+    assert TOKENS.read_short(Purpose.RETURN_PATH, text) is None
+    assert TOKENS.read_short(Purpose.RETURN_PATH, likely) is None
 
 
 @given(st.text(max_size=60))

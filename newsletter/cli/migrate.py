@@ -3,13 +3,14 @@
 import click
 
 from newsletter import settings as settings_module
-from newsletter.db import connect, is_current, migrate
+from newsletter.cli.office import open_database
+from newsletter.db import is_current, migrate
 
 
 @click.command("migrate")
 def command() -> None:
     """Bring the database to the newest schema."""
-    database = connect(settings_module.load().database_url)
+    database = open_database(settings_module.load())
     if is_current(database):
         click.echo("The database already has the newest schema.")
         return

@@ -34,10 +34,17 @@ class Office:
         return Library(self.settings.content_dir, self.settings.timezone)
 
 
+def open_database(settings: Settings) -> Database:
+    """The database, which is closed when the command ends."""
+    database = connect(settings.database_url)
+    click.get_current_context().call_on_close(database.engine.dispose)
+    return database
+
+
 def open_office() -> Office:
     """Read the settings and open the database; raises FixSettings when it is not migrated."""
     settings = settings_module.load()
-    database = connect(settings.database_url)
+    database = open_database(settings)
     if not is_current(database):
         raise FixSettings("The database has not the newest schema; run `newsletter migrate`.")
     return Office(settings, database)

@@ -28,7 +28,7 @@ from newsletter.jobs.timetable import Clock
 from newsletter.settings import Settings
 
 HOST = "127.0.0.1"
-GRACE = 4  # seconds a stopping worker gets before it is killed
+GRACE = 4  # seconds a stopping worker gets beside GRACE_SECONDS, before it is killed
 TOKEN = re.compile(r"(?<=/)[A-Za-z0-9_-]{36}(?![A-Za-z0-9_-])")
 
 
@@ -113,7 +113,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "workers": 1,
             "worker_class": "gthread",
             "threads": 8,
-            "graceful_timeout": GRACE,
+            "graceful_timeout": GRACE + self.settings.grace_seconds,
             "control_socket_disable": True,
             "logconfig_dict": _LOGGING,
             "when_ready": self._end_with_the_terminal,

@@ -63,6 +63,7 @@ def lift(email: str, why: str) -> None:
     office = open_office()
     tokens = Tokens(office.settings.secret_key)
     with office.database.write() as session:
-        if not suppression.lift(session, tokens, parse(email).canonical, utcnow(), why):
+        canonical = parse(email, allow_utf8=True).canonical
+        if not suppression.lift(session, tokens, canonical, utcnow(), why):
             raise FixRequest("This address is not suppressed.")
     click.echo("The suppression is lifted.")

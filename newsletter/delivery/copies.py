@@ -1,6 +1,7 @@
 """One reader's copy of an edition, ready for the wire: its bytes joined around the gaps."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
@@ -9,7 +10,10 @@ from sqlalchemy import select
 from newsletter.db import Database
 from newsletter.delivery import message
 from newsletter.delivery.ledger import Claimed
-from newsletter.delivery.message import Content, Gap, Template
+from newsletter.delivery.message import Content
+from newsletter.delivery.return_path import ReturnPath, Sent
+from newsletter.delivery.signing import Signatures, signers
+from newsletter.delivery.template import Gap, Template
 from newsletter.errors import FixContent
 from newsletter.models import Edition, Issue
 from newsletter.settings import Settings
@@ -18,43 +22,60 @@ from newsletter.tokens import Purpose, Tokens
 EDITIONS_KEPT = 64  # templates in memory, about 40 kB each
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """An edition, and all about its copies that is the same for every reader."""
+
+    template: Template  # for the wire
+    signatures: Signatures
+    id_start: bytes  # of its Message-IDs
+    opaque: Callable[[int], bytes]
+    unsubscribe: Callable[[int], bytes]
+    preferences: Callable[[int], bytes]
+
+
 class Copies:
     """Makes copies; keeps the templates of the editions it met last."""
 
     def __init__(
         self, database: Database, settings: Settings, clock: Callable[[], datetime]
     ) -> None:
+        """Raises FixSettings when a DKIM key or RETURN_PATH cannot be used."""
         self._database, self._settings, self._clock = database, settings, clock
-        self._tokens = Tokens(settings.secret_key)
-        self._template = lru_cache(maxsize=EDITIONS_KEPT)(self._build)
-        self._date_header = lru_cache(maxsize=1)(self._format_date)
+        self._tokens, self._signers = Tokens(settings.secret_key), signers(settings)
+        self._return_path = ReturnPath(settings)
+        self._prepared = lru_cache(maxsize=EDITIONS_KEPT)(self._prepare)
+        self._date = lru_cache(maxsize=1)(self._format_date)
+        self._id_end = f"@{settings.mail_domain}>".encode()
         self.sender = settings.mail_default_sender.addr_spec
 
-    def content(self, row: Claimed) -> bytes:
-        """The content of DATA for one delivery, dot-stuffed, with the last dot.
+    def content(self, row: Claimed, utf8: bool = False) -> bytes:
+        """The content of DATA for one delivery, signed, dot-stuffed, with the last dot.
 
-        Raises ValueError for an address that cannot stand in a header, FixContent when no message
-        of the edition can be made at all: no reader is to blame for that.
+        `utf8`: does the relay offer SMTPUTF8? Raises ValueError for an address that cannot stand in
+        a header, FixContent when no message of the edition can be made at all: no reader is to
+        blame for that.
         """
-        template, planned_at = self._template(row.edition_id)
-        issue = self._tokens.issue
-        reader = row.subscriber_id
-        # Tokens carry the time of planning: a message sent again has the same Message-ID and links.
-        opaque = issue(Purpose.MESSAGE_ID, row.id, planned_at)
-        message_id = f"<{row.issue_number}.{opaque}@{self._settings.mail_domain}>"
+        edition, reader = self._prepared(row.edition_id), row.subscriber_id
+        second = int(self._clock().timestamp())
         values = {
-            Gap.TO: message.header_value(row.email).encode("ascii"),
-            Gap.MESSAGE_ID: message_id.encode("ascii"),
-            Gap.DATE: self._date_header(int(self._clock().timestamp())),
-            Gap.UNSUBSCRIBE: issue(Purpose.UNSUBSCRIBE, reader, planned_at).encode("ascii"),
-            Gap.PREFERENCES: issue(Purpose.PREFERENCES, reader, planned_at).encode("ascii"),
+            Gap.TO: message.recipient(row.email, utf8),
+            Gap.MESSAGE_ID: edition.id_start + edition.opaque(row.id) + self._id_end,
+            Gap.DATE: self._date(second),
+            Gap.UNSUBSCRIBE: edition.unsubscribe(reader),
+            Gap.PREFERENCES: edition.preferences(reader),
         }
-        return template.fill(values)
+        return edition.signatures.lines(values, second) + edition.template.fill(values)
 
-    def _format_date(self, _second: int) -> bytes:
-        return message.date_header(self._clock(), self._settings).encode("ascii")
+    def return_path(self, row: Claimed) -> str:
+        """The envelope sender of one delivery; the same when it is sent again."""
+        return self._return_path.of(Sent.DELIVERY, row.id)
 
-    def _build(self, edition_id: int) -> tuple[Template, datetime]:
+    def _format_date(self, second: int) -> bytes:
+        now = datetime.fromtimestamp(second, self._settings.timezone)
+        return message.date_header(now, self._settings).encode("ascii")
+
+    def _prepare(self, edition_id: int) -> _Prepared:
         query = (
             select(Edition, Issue)
             .join(Issue, Issue.number == Edition.issue_number)
@@ -67,4 +88,13 @@ class Copies:
             made = message.issue_template(self._settings, issue.number, content, issue.by_clock)
         except ValueError as error:
             raise FixContent(f"No message of issue {issue.number} can be made: {error}.") from None
-        return made.for_wire(), issue.planned_at or issue.compiled_at
+        # Tokens carry the time of planning: a message sent again has the same Message-ID and links.
+        series, planned_at = self._tokens.series, issue.planned_at or issue.compiled_at
+        return _Prepared(
+            made.for_wire(),
+            Signatures(self._signers, made),
+            b"<%d." % issue.number,
+            series(Purpose.MESSAGE_ID, planned_at),
+            series(Purpose.UNSUBSCRIBE, planned_at),
+            series(Purpose.PREFERENCES, planned_at),
+        )

@@ -1,4 +1,4 @@
-"""An edition turned into bytes once, with gaps; a message is then bytes joined around them.
+"""An edition turned into bytes once, with gaps (`template`); a message is then bytes joined.
 
 This room knows headers and encodings, and neither database nor network. A gap stands in a text as a
 private-use character pair around its name (no editor's text can hold one) and in the bytes as a
@@ -7,7 +7,7 @@ random marker on a line of its own, which no quoted-printable soft break can cut
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
@@ -17,24 +17,23 @@ from email.mime.multipart import MIMEMultipart
 from email.policy import Compat32
 from email.quoprimime import body_encode
 from email.utils import format_datetime
-from enum import StrEnum
 
+from newsletter.delivery.signing import Signatures, signers
+from newsletter.delivery.template import Gap as Gap  # with `gap`, for those who write the texts
+from newsletter.delivery.template import Template
 from newsletter.links import Links
 from newsletter.settings import Settings
 
 GAP = re.compile("\ue000([a-z-]+)\ue001")
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# An address as `addresses.parse` gives it: nothing in it needs quotes or could end a command.
+ADDR_SPEC = re.compile(
+    r"[^\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff()<>\[\]:;@\\,\"]+@[A-Za-z0-9_.-]+"
+)
+MAX_SUBJECT = 998  # characters; Gmail refuses more
+MAX_LINE = 78  # what RFC 5322 2.1.1 recommends; beyond it go only URIs, which cannot be folded
+MAX_WORD = 60  # a longer word, or name, becomes encoded words, which can
 MAX_QP_LINE = 75  # one less than RFC 2045 allows: room for the soft break before a gap
-
-
-class Gap(StrEnum):
-    """What differs from reader to reader."""
-
-    UNSUBSCRIBE = "unsubscribe"
-    PREFERENCES = "preferences"
-    TO = "to"
-    MESSAGE_ID = "message-id"
-    DATE = "date"
 
 
 def gap(name: Gap) -> str:
@@ -48,31 +47,6 @@ def plain(text: str, values: Mapping[Gap, str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
-    """A whole message, CRLF, 7-bit, with gaps between its parts: part, gap, part, gap … part."""
-
-    parts: Sequence[bytes]
-    gaps: Sequence[Gap]
-
-    def fill(self, values: Mapping[Gap, bytes]) -> bytes:
-        """The bytes of one reader's message (not dot-stuffed). A missing value is a KeyError."""
-        pieces = [self.parts[0]]
-        for name, part in zip(self.gaps, self.parts[1:], strict=True):
-            pieces += (values[name], part)
-        return b"".join(pieces)
-
-    def for_wire(self) -> "Template":
-        """The same, dot-stuffed and with the last dot (RFC 5321 4.5.2): made once, sent often.
-
-        No value of a gap begins a line with a dot, so that parts can be stuffed by themselves.
-        """
-        stuffed = [part.replace(b"\r\n.", b"\r\n..") for part in self.parts]
-        return Template(
-            [*stuffed[:-1], stuffed[-1].removesuffix(b"\r\n") + b"\r\n.\r\n"], self.gaps
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Content:
     """What a template is built from."""
 
@@ -83,7 +57,7 @@ class Content:
 
 
 def issue_template(settings: Settings, number: int, content: Content, by_clock: bool) -> Template:
-    """The message of one edition, with the header set of STANDARDS 8a (what needs no key)."""
+    """The message of one edition, with the header set of STANDARDS 8a (what has a reader today)."""
     links = Links(settings.base_url)
     locale, sender = content.locale, settings.mail_default_sender
     headers = [
@@ -108,7 +82,10 @@ def issue_template(settings: Settings, number: int, content: Content, by_clock: 
 def letter(
     settings: Settings, content: Content, *, to: str, message_id: str, now: datetime, kind: str
 ) -> bytes:
-    """A whole mail to one person (a notice), for the wire; header set of STANDARDS 8b."""
+    """A whole mail to one person (a notice), signed, for the wire; header set of STANDARDS 8b.
+
+    Raises FixSettings when a DKIM key cannot be used, ValueError for what no header can hold.
+    """
     headers = [
         *_common_headers(settings, content),
         ("List-Id", list_id(settings)),
@@ -117,17 +94,20 @@ def letter(
         ("X-Auto-Response-Suppress", "OOF, AutoReply"),
         ("Feedback-ID", f"{content.locale}:notice:{kind}:{settings.feedback_sender}"),
     ]
+    template = _build(headers, content)
     values = {
-        Gap.TO: to,
-        Gap.MESSAGE_ID: message_id,
-        Gap.DATE: date_header(now, settings),
+        Gap.TO: recipient(to, utf8=True),
+        Gap.MESSAGE_ID: header_value(message_id).encode("ascii"),
+        Gap.DATE: date_header(now, settings).encode("ascii"),
     }
-    filled = {name: header_value(value).encode("ascii") for name, value in values.items()}
-    return _build(headers, content).for_wire().fill(filled)
+    signature = Signatures(signers(settings), template).lines(values, int(now.timestamp()))
+    return signature + template.for_wire().fill(values)
 
 
 def _common_headers(settings: Settings, content: Content) -> list[tuple[str, str]]:
     sender = settings.mail_default_sender
+    if len(content.subject) > MAX_SUBJECT:
+        raise ValueError(f"the subject has more than {MAX_SUBJECT} characters")
     return [
         ("From", mailbox("From", sender)),
         ("Reply-To", reply_to(settings)),
@@ -156,6 +136,19 @@ def list_id(settings: Settings) -> str:
     return angled("List-Id", name, settings.list_id)
 
 
+def recipient(email: str, utf8: bool) -> bytes:
+    """`email` for To:, raw where `utf8` is allowed (RFC 6532 3.2: only with SMTPUTF8).
+
+    Raises ValueError for all that is no address with an ASCII domain (IDN as A-labels, RFC 5891).
+    """
+    if not ADDR_SPEC.fullmatch(email):
+        header_value(email)
+        raise ValueError("its address cannot stand in a header")
+    if not (utf8 or email.isascii()):
+        raise ValueError("its address needs SMTPUTF8, which the relay does not offer")
+    return email.encode()
+
+
 def mailbox(header: str, address: Address) -> str:
     """A display name and an ASCII address, RFC 2047 where the name needs it."""
     return angled(header, address.display_name, address.addr_spec)
@@ -166,15 +159,17 @@ def angled(header: str, name: str, value: str) -> str:
     if not name:
         return f"<{value}>"
     name = phrase(header, name)
+    line = f"{name} <{value}>"
     # A line that holds an encoded word ends at 76 (RFC 2047 2): the address goes on the next one.
-    space = "\r\n " if "=?" in name else " "
-    return f"{name}{space}<{value}>"
+    if "=?" in name or len(f"{header}: {line}") > MAX_LINE:
+        return f"{name}\r\n <{value}>"
+    return line
 
 
 def phrase(header: str, name: str) -> str:
     """A display name as atoms, quoted string or encoded words."""
     header_value(name)
-    if not name.isascii() or "=?" in name:
+    if not name.isascii() or "=?" in name or len(name) > MAX_WORD:
         return encoded(header, name)
     if re.fullmatch(r"[\w !#$%&'*+/=?^`{|}~-]*", name, re.ASCII):
         return name
@@ -188,7 +183,9 @@ def encoded(header: str, text: str) -> str:
     Header.encode is used rather than EmailMessage, whose folding loses spaces (cpython #144156).
     """
     header_value(text)
-    charset = "us-ascii" if text.isascii() and "=?" not in text else "utf-8"
+    words = text.split(" ") if text.isascii() and "=?" not in text else []
+    plain_words = words and all(0 < len(word) <= MAX_WORD for word in words)
+    charset = "us-ascii" if plain_words else "utf-8"
     return Header(text, charset, header_name=header).encode(maxlinelen=75, linesep="\r\n")
 
 
@@ -223,7 +220,7 @@ def _build(headers: list[tuple[str, str]], content: Content) -> Template:
         whole[name] = GAP.sub(lambda match: _mark(match, marker), value)
     whole.attach(_part("plain", content.text, marker))
     whole.attach(_part("html", content.html, marker))
-    return _split(whole.as_bytes(policy=_WIRE), marker)
+    return Template.split(whole.as_bytes(policy=_WIRE), f"@{marker}-".encode(), b"@")
 
 
 def _part(kind: str, text: str, marker: str) -> Message:
@@ -249,8 +246,3 @@ def _quoted_printable(text: str, marker: str) -> str:
 
 def _mark(match: re.Match[str], marker: str) -> str:
     return f"@{marker}-{match[1]}@"
-
-
-def _split(whole: bytes, marker: str) -> Template:
-    parts = re.split(rb"@" + marker.encode() + rb"-([a-z-]+)@", whole)
-    return Template(parts[::2], [Gap(name.decode()) for name in parts[1::2]])

@@ -1,37 +1,37 @@
 """The loop: claims rows, opens them, hands their messages to the relay, settles what it says.
 
-One thread talks over all connections and never waits for one of them; connections are opened in
-threads of their own, since a silent relay must not hold up the others. What the connections want
+One thread talks over all connections and never waits for one of them. What the connections want
 committed is gathered and committed together, and only then does any content go. The loop does not
 choose readers or items, and it does not decide what a reply means.
 """
 
 import contextlib
 import os
-import selectors
 import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from newsletter.db import Database
+from newsletter.db import UNAVAILABLE, Database
 from newsletter.delivery import ledger
+from newsletter.delivery.breaker import Breaker, Pause
+from newsletter.delivery.connections import Connections
 from newsletter.delivery.copies import Copies
-from newsletter.delivery.ledger import Claimed, Settled
-from newsletter.delivery.outcomes import Outcome, Reply, judge
-from newsletter.delivery.relay import Answered, Event, Lane, Ready, open_connection
+from newsletter.delivery.ledger import Claim, Claimed, Settled
+from newsletter.delivery.outcomes import Outcome, Reply, Stage, Verdict, judge
+from newsletter.delivery.relay import Answered, Event, Lane, Ready
 from newsletter.delivery.writer import Order, Writer
 from newsletter.errors import FixContent, NewsletterError, TryLater
 from newsletter.settings import Settings
 
 BATCH = 200  # rows claimed at once
-PATIENCE = 5  # conversations broken off in a row before the relay is left alone
+PATIENCE = 5  # conversations in vain, in a row, before the relay is left alone
 TICK = 0.5  # seconds between looks at the stop sign and at time limits
 COMING_BACK = (Outcome.UNSENT, Outcome.IN_DOUBT)  # rows that are due again at once
+NOT_SENT = Reply(Stage.DATA, None, "this process was silent for too long")
 
 
 def utcnow() -> datetime:
@@ -41,10 +41,11 @@ def utcnow() -> datetime:
 
 @dataclass
 class Run:
-    """What one run did, and the replies about us that ended it."""
+    """What one run did, and what it learned about issues as a whole."""
 
     outcomes: dict[Outcome, int] = field(default_factory=dict)
-    ours: dict[int, Reply] = field(default_factory=dict)  # by issue number
+    pauses: dict[int, Pause] = field(default_factory=dict)  # by issue number
+    warnings: dict[int, Reply] = field(default_factory=dict)  # what the editors must know, too
     parked: int = 0
 
     @property
@@ -52,9 +53,17 @@ class Run:
         """Messages the relay took."""
         return self.outcomes.get(Outcome.ACCEPTED, 0)
 
+    @property
+    def answered(self) -> bool:
+        """Did the relay take a message, or refuse it because of its reader?"""
+        return bool(self.accepted or self.outcomes.get(Outcome.REFUSED)) and not self.pauses
+
 
 class Sender:
-    """Works the ledger under one lease, over several connections, until nothing is due."""
+    """Works the ledger under one lease, over several connections, until nothing is due.
+
+    `asking`: hands over one message of a paused issue, on one connection, to see what comes.
+    """
 
     def __init__(
         self,
@@ -62,24 +71,29 @@ class Sender:
         settings: Settings,
         *,
         issue_number: int | None = None,
+        asking: bool = False,
         stop: threading.Event | None = None,
         on_accepted: Callable[[int], None] = lambda count: None,
         clock: Callable[[], datetime] = utcnow,
     ) -> None:
-        self.database, self.settings, self.issue_number = database, settings, issue_number
+        """Raises FixSettings when a DKIM key or RETURN_PATH cannot be used."""
+        self.database, self.settings = database, settings
+        self.issue_number, self.asking = issue_number, asking
         self.stop = stop or threading.Event()
         self.on_accepted, self.clock = on_accepted, clock
         self.run = Run()
         self._copies = Copies(database, settings, clock)
+        self._breaker = Breaker(settings)
         self._rows: deque[Claimed] = deque()  # claimed, given to no connection yet
         self._contents: dict[int, tuple[Claimed, bytes]] = {}  # given to one, by delivery id
-        self._carried: dict[Lane, set[int]] = {}  # which deliveries each connection has
         self._opening: dict[int, Lane] = {}  # the relay waits for these contents
         self._settled: list[Settled] = []
         self._parked: list[tuple[int, str]] = []
-        self._dialling: list[Future[Lane]] = []
+        self._given_back: list[int] = []
         self._exhausted = False  # the last claim found nothing
-        self._broken_off = 0
+        self._claim_at = 0.0  # monotonic: when the rate lets the next message go
+        self._in_vain = 0
+        self._stop_by: float | None = None
         self._problem: NewsletterError | None = None
 
     def work(self) -> Run:
@@ -90,10 +104,13 @@ class Sender:
         if not self._something_due():
             return self.run
         with self._lease() as lease_id:
-            self._writer = Writer(
-                self.database, self.settings, lease_id, self.issue_number, self.clock
-            )
-            self._work()
+            self._writer = Writer(self.database, self.settings, lease_id, self.clock)
+            count = 1 if self.asking else self.settings.delivery_connections
+            self._connections = Connections(self.settings, count)
+            try:
+                self._loop()
+            finally:
+                self._hang_up()
         if self._problem is not None:
             raise self._problem
         return self.run
@@ -114,143 +131,96 @@ class Sender:
         now = self.clock()
         with self.database.read() as session:
             abandoned = bool(ledger.ran_out(session, self.settings, now))
-        if abandoned:
+            late = ledger.lies_too_far_ahead(session, self.settings, now)
+        if abandoned or late:
             with self.database.write() as session:
                 ledger.reclaim(session, self.settings, now)
+                ledger.bring_back(session, self.settings, now)
         with self.database.read() as session:
-            due_at = ledger.next_due(session, self.issue_number)
+            due_at = ledger.next_due(session, self.issue_number, asking=self.asking)
         return due_at is not None and due_at <= now
-
-    def _work(self) -> None:
-        count = self.settings.delivery_connections
-        self._bell, self._ringer = socket.socketpair()  # rung when a connection was opened
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._bell, selectors.EVENT_READ)
-        self._pool = ThreadPoolExecutor(count, "open-connection")
-        try:
-            for _ in range(count):
-                self._dial()
-            self._loop()
-        finally:
-            self._hang_up()
-            self._selector.close()
-            self._bell.close()
-            self._ringer.close()
 
     def _hang_up(self) -> None:
         """Close every connection; what they know is committed, whatever ended the loop."""
-        for future in self._dialling:
-            if not future.cancel():
-                future.add_done_callback(_close_unused)
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for lane, carried in list(self._carried.items()):
-            if carried:
+        try:
+            for lane in self._connections.lanes:
                 self._hear(lane, lane.fail("the run ended"))
-            lane.quit()
-        self._opening.clear()
-        self._commit()
+            self._opening.clear()
+            self._commit()
+        finally:
+            self._connections.close()
+            self._writer.close()
 
     # --- the loop -------------------------------------------------------------------------------
 
     def _loop(self) -> None:
+        look_at = 0.0
         while True:
-            self._take_dialled()
+            self._problem = self._problem or self._connections.take_dialled()
             if not self._ending():
                 self._hand_out()
             self._commit()
-            self._drop_dead_lanes()
+            self._in_vain += self._connections.drop_dead()
             if self._done():
                 return
             self._listen()
-            self._check_time_limits()
-            self._writer.keep_lease()
+            if (now := time.monotonic()) >= look_at:
+                look_at = now + TICK
+                self._check_time_limits(now)
+                self._writer.keep_lease()
 
     def _listen(self) -> None:
-        for key, mask in self._selector.select(TICK):
-            if key.fileobj is self._bell:
-                self._bell.recv(64)
-                continue
-            lane: Lane = key.fileobj  # type: ignore[assignment]
-            if mask & selectors.EVENT_READ:
+        wait = min(TICK, max(0.0, self._claim_at - time.monotonic()) or TICK)
+        for lane, can_read, can_write in self._connections.listen(wait):
+            if can_read:
                 self._hear(lane, lane.receive())
-            if mask & selectors.EVENT_WRITE and lane.alive:
+            if can_write and lane.alive:
                 self._hear(lane, lane.flush())
+            self._connections.watch(lane)
 
     def _ending(self) -> bool:
-        stopped = self.stop.is_set() or self._writer.lost
-        return stopped or self._problem is not None or bool(self.run.ours)
+        if self._stop_by is None and self.stop.is_set():
+            self._stop_by = time.monotonic() + self.settings.grace_seconds
+        if self._in_vain >= PATIENCE:
+            self._problem = self._problem or TryLater("The relay breaks off every conversation.")
+        ends = self._stop_by is not None or self._problem is not None
+        return ends or bool(self.run.pauses) or self._writer.lost
 
     def _done(self) -> bool:
         """Ending: when no content is unanswered. Else: when no row is left in anybody's hand."""
-        if any(lane.in_flight for lane in self._carried) or self._settled:
+        if self._stop_by is not None and time.monotonic() > self._stop_by:
+            return True
+        if self._settled or any(lane.in_flight for lane in self._connections.lanes):
             return False
-        return self._ending() or (self._exhausted and not self._rows and not self._contents)
+        return self._ending() or not self._work_left()
 
-    def _check_time_limits(self) -> None:
-        now = time.monotonic()
-        for lane, carried in list(self._carried.items()):
-            if carried and lane.alive and lane.deadline < now:
-                limit = self.settings.mail_timeout
-                self._hear(lane, lane.fail(f"the relay was silent for {limit} seconds"))
+    def _work_left(self) -> bool:
+        return bool(self._rows or self._contents or not self._exhausted)
 
-    # --- connections ----------------------------------------------------------------------------
-
-    def _dial(self) -> None:
-        future = self._pool.submit(self._open_lane)
-        future.add_done_callback(self._ring)
-        self._dialling.append(future)
-
-    def _open_lane(self) -> Lane:
-        return Lane(open_connection(self.settings), self.settings.mail_timeout)
-
-    def _ring(self, _future: "Future[Lane]") -> None:
-        with contextlib.suppress(OSError):
-            self._ringer.send(b"!")
-
-    def _take_dialled(self) -> None:
-        for future in [future for future in self._dialling if future.done()]:
-            self._dialling.remove(future)
-            try:
-                lane = future.result()
-            except NewsletterError as error:
-                # Fewer connections than wanted are no problem; none at all is.
-                if not self._carried and not self._dialling:
-                    self._problem = error
-                continue
-            self._carried[lane] = set()
-            self._selector.register(lane, selectors.EVENT_READ)
-
-    def _drop_dead_lanes(self) -> None:
-        for lane in list(self._carried):
-            if lane.alive:
-                self._watch(lane)
-                continue
-            del self._carried[lane]
-            with contextlib.suppress(KeyError):
-                self._selector.unregister(lane)
-            if not self._ending() and (self._rows or not self._exhausted):
-                self._dial()
-
-    def _watch(self, lane: Lane) -> None:
-        if lane.wants_to_write != lane.watched:
-            lane.watched = lane.wants_to_write
-            more = selectors.EVENT_WRITE if lane.watched else 0
-            self._selector.modify(lane, selectors.EVENT_READ | more)
+    def _check_time_limits(self, now: float) -> None:
+        for lane in self._connections.lanes:
+            if lane.waits and lane.deadline < now:
+                self._hear(lane, lane.fail("the relay was silent for too long"))
 
     # --- rows -----------------------------------------------------------------------------------
 
     def _hand_out(self) -> None:
         """Give each connection that carries nothing the next row."""
-        for lane, carried in self._carried.items():
-            if not carried and lane.alive and (following := self._next(lane)):
+        if self._work_left():
+            self._connections.dial()
+        if not self._rows:
+            return
+        for lane in self._connections.lanes:
+            if lane.idle and (following := self._next(lane)):
                 self._hear(lane, lane.begin(*following))
+                self._connections.watch(lane)
 
     def _next(self, lane: Lane) -> tuple[int, str, str] | None:
         """The next row that can be made into a message, as an envelope."""
         while self._rows and not self._ending():
             row = self._rows.popleft()
             try:
-                content = self._copies.content(row)
+                content = self._copies.content(row, lane.smtputf8)
             except FixContent as error:
                 self._problem = self._problem or error
                 return None
@@ -259,8 +229,7 @@ class Sender:
                 self.run.parked += 1
                 continue
             self._contents[row.id] = (row, content)
-            self._carried[lane].add(row.id)
-            return row.id, self._copies.sender, row.email
+            return row.id, self._copies.return_path(row), row.email
         return None
 
     def _hear(self, lane: Lane, events: list[Event]) -> None:
@@ -272,65 +241,94 @@ class Sender:
 
     def _note(self, lane: Lane, event: Answered) -> None:
         row, _content = self._contents.pop(event.id)
-        self._carried[lane].discard(event.id)
         self._opening.pop(event.id, None)
-        outcome = judge(event.reply)
+        verdict, reply = judge(event.reply), event.reply
+        outcome = verdict.outcome
         self.run.outcomes[outcome] = self.run.outcomes.get(outcome, 0) + 1
-        self._settled.append(Settled(row.id, outcome, event.reply))
-        if outcome is Outcome.OURS:
-            self.run.ours[row.issue_number] = event.reply
-        self._broken_off = self._broken_off + 1 if outcome in COMING_BACK else 0
-        if self._broken_off >= PATIENCE:
-            why = f"The relay breaks off every conversation: {event.reply.text}."
-            self._problem = self._problem or TryLater(why)
+        self._settled.append(Settled(row.id, outcome, reply, row.domain))
+        if pause := self._breaker.note(row.issue_number, verdict, reply):
+            self.run.pauses.setdefault(row.issue_number, pause)
+        if outcome is Outcome.SLOW_DOWN:
+            self._give_back(row.domain)
+        if verdict.tell:
+            self.run.warnings.setdefault(row.issue_number, reply)
+        self._weigh(lane, verdict, reply)
+
+    def _give_back(self, domain: str) -> None:
+        """What was claimed for a domain that asks us to be slower must wait its turn again."""
+        self._given_back += [row.id for row in self._rows if row.domain == domain]
+        self._rows = deque(row for row in self._rows if row.domain != domain)
+
+    def _weigh(self, lane: Lane, verdict: Verdict, reply: Reply) -> None:
+        """A relay that has no time for anybody must not be asked for each reader."""
+        if verdict.outcome not in COMING_BACK:
+            lane.fruitful = self._connections.worked = True
+            self._in_vain = 0
+        elif reply.code is not None:
+            self._in_vain += 1
+            if self._in_vain >= PATIENCE:
+                why = f"The relay takes no mail now: {reply.words}."
+                self._problem = self._problem or TryLater(why)
 
     # --- commits --------------------------------------------------------------------------------
 
     def _commit(self) -> None:
         """Settle what is known and open what the relay waits for; then send what was opened."""
-        opening, self._opening = self._opening, {}
         if self._ending():
-            for lane in opening.values():  # without a dot: nothing of them was sent
+            for lane in list(self._opening.values()):  # without a dot: nothing of them was sent
                 self._hear(lane, lane.fail("the run ends"))
-            opening = {}
+        opening, self._opening = self._opening, {}
         settled, self._settled = self._settled, []
         parked, self._parked = self._parked, []
-        wanted = self._rows_wanted()
+        given_back, self._given_back = self._given_back, []
+        wanted = None if given_back else self._rows_wanted()  # else they would come at once
+        self._exhausted = self._exhausted and not given_back
         if not (settled or opening or parked or wanted):
             return
+        order = Order(settled, list(opening), parked, given_back, wanted)
         try:
-            answer = self._writer.commit(Order(settled, list(opening), parked, wanted))
-        except Exception:
-            self._contents.clear()  # nothing was opened; what was settled is in doubt
+            answer = self._writer.commit(order, self._store_patience())
+        except UNAVAILABLE:
+            self._stop_by = time.monotonic()  # nothing more can be recorded: nothing more goes
             raise
-        self._rows.extend(answer.claimed)
         if wanted:
-            self._exhausted = not answer.claimed
+            self._rows.extend(answer.batch.rows)
+            self._exhausted = self.asking or not answer.batch.more
+            self._wait_for(answer.batch.opens_at)
         self._report(settled)
         for id, lane in opening.items():
             self._send(lane, id, id in answer.opened)
 
-    def _rows_wanted(self) -> int:
-        wanted = not self._exhausted and not self._ending() and bool(self._carried)
-        return BATCH if wanted and len(self._rows) < BATCH // 2 else 0
+    def _store_patience(self) -> float:
+        """How long a commit is tried: as long as the lease lasts, or the grace after a stop."""
+        if self._stop_by is None:
+            return self.settings.lease_seconds
+        return max(1.0, self._stop_by - time.monotonic())
+
+    def _rows_wanted(self) -> Claim | None:
+        idle = self._exhausted or self._ending() or not self._connections.lanes
+        if idle or len(self._rows) >= BATCH // 2 or time.monotonic() < self._claim_at:
+            return None
+        return Claim(1 if self.asking else BATCH, self.issue_number, self.asking)
+
+    def _wait_for(self, moment: datetime | None) -> None:
+        wait = (moment - self.clock()).total_seconds() if moment else 0.0
+        self._claim_at = time.monotonic() + wait if wait > 0 else 0.0
 
     def _report(self, settled: list[Settled]) -> None:
         if accepted := sum(row.outcome is Outcome.ACCEPTED for row in settled):
             self.on_accepted(accepted)
         if any(row.outcome in COMING_BACK for row in settled):
-            self._exhausted = False
+            self._exhausted = self.asking
 
     def _send(self, lane: Lane, id: int, opened: bool) -> None:
-        if not opened:
-            # The row was lost or left while DATA was under way: a dot would deliver an empty mail.
+        if not opened or self._writer.asleep:
+            # Lost, left or taken over while DATA was under way: a dot would deliver an empty mail.
             del self._contents[id]
-            self._carried[lane].discard(id)
+            if opened:
+                self._settled.append(Settled(id, Outcome.UNSENT, NOT_SENT))
             self._hear(lane, lane.abandon())
             return
         _row, content = self._contents[id]
         self._hear(lane, lane.send(content, self._next(lane)))
-
-
-def _close_unused(dialled: "Future[Lane]") -> None:
-    if not dialled.cancelled() and dialled.exception() is None:
-        dialled.result().quit()
+        self._connections.watch(lane)

@@ -11,14 +11,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.exc import InternalError, OperationalError
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from newsletter.db import Database
-from newsletter.delivery import ledger
-from newsletter.delivery.ledger import Claimed, Settled
+from newsletter.db import UNAVAILABLE, Database
+from newsletter.delivery import ledger, throttle
+from newsletter.delivery.ledger import Batch, Claim, Settled
+from newsletter.delivery.outcomes import Outcome
 from newsletter.settings import Settings
 
+NOTHING = Batch()
 RETRY = 0.5  # seconds between tries of a commit that failed
 
 
@@ -29,7 +31,8 @@ class Order:
     settled: Sequence[Settled]
     opening: Sequence[int]
     parked: Sequence[tuple[int, str]] = ()
-    claim: int = 0  # rows wanted
+    given_back: Sequence[int] = ()
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,62 +40,82 @@ class Answer:
     """What the commit did."""
 
     opened: set[int]
-    claimed: list[Claimed]
+    batch: Batch = NOTHING
 
 
 class Writer:
-    """Commits under one lease, and keeps that lease alive."""
+    """Commits under one lease, over one connection, and keeps that lease alive."""
 
     def __init__(
-        self,
-        database: Database,
-        settings: Settings,
-        lease_id: int,
-        issue_number: int | None,
-        clock: Callable[[], datetime],
+        self, database: Database, settings: Settings, lease_id: int, clock: Callable[[], datetime]
     ) -> None:
         self._database, self._settings, self._lease_id = database, settings, lease_id
-        self._issue_number, self._clock = issue_number, clock
-        self._renew_at = time.monotonic() + settings.lease_seconds / 3
+        self._clock = clock
+        self._connection: Connection | None = None
+        self._renewed_at = time.monotonic()
         self.lost = False  # the lease was taken away: nothing of this process counts any more
 
-    def commit(self, order: Order) -> Answer:
-        """Try until it holds, with the outcomes in hand, as long as a lease lasts."""
-        end = time.monotonic() + self._settings.lease_seconds
+    @property
+    def asleep(self) -> bool:
+        """Has this process been silent for so long that others may have taken its rows over?"""
+        return time.monotonic() > self._renewed_at + self._settings.lease_seconds
+
+    def commit(self, order: Order, patience: float) -> Answer:
+        """Try until it holds, with the outcomes in hand, for `patience` seconds."""
+        end = time.monotonic() + patience
         while True:
             try:
                 return self._commit_once(order)
-            except (OperationalError, InternalError):  # locked, read-only, restarted, full
+            except UNAVAILABLE:  # locked, read-only, restarted, full
+                self.close()
                 if time.monotonic() > end:
                     raise
                 time.sleep(RETRY)
 
     def keep_lease(self) -> None:
         """Say that this process lives, when it is time to."""
-        if time.monotonic() < self._renew_at:
+        started = time.monotonic()
+        if started < self._renewed_at + self._settings.lease_seconds / 3:
             return
         try:
             with self._database.write() as session:
                 now = self._clock()
                 self.lost = not ledger.renew_lease(session, self._settings, self._lease_id, now)
-        except (OperationalError, InternalError):
+        except UNAVAILABLE:
             return  # tried again at the next turn; until then the lease still holds
-        self._renew_at = time.monotonic() + self._settings.lease_seconds / 3
+        self._renewed_at = started
+
+    def close(self) -> None:
+        """Give up the connection; the next commit opens another."""
+        if self._connection is not None:
+            self._connection.invalidate()
+            self._connection.close()
+        self._connection = None
 
     def _commit_once(self, order: Order) -> Answer:
         now = self._clock()
-        with self._database.write() as session:
+        if self._connection is None:
+            self._connection = self._database.engine.connect()
+        with self._database.transaction(self._connection) as connection:
             opened = ledger.settle_and_open(
-                session, self._settings, self._lease_id, order.settled, order.opening, now
+                connection, self._settings, self._lease_id, order.settled, order.opening, now
             )
             for delivery_id, reason in order.parked:
-                ledger.park(session, self._lease_id, delivery_id, reason, now)
-            return Answer(opened, self._claim(session, order.claim, now))
+                ledger.park(connection, self._lease_id, delivery_id, reason, now)
+            if order.given_back:
+                ledger.give_back(connection, self._lease_id, order.given_back)
+            slower = {row.domain for row in order.settled if row.outcome is Outcome.SLOW_DOWN}
+            if not (order.claim or slower):
+                return Answer(opened)
+            with Session(connection, expire_on_commit=False) as session:
+                batch = self._claim(session, order.claim, now) if order.claim else NOTHING
+                for domain in sorted(slower):  # after the claim: rates are locked in one order
+                    throttle.slow(session, self._settings, domain, now)
+                session.flush()
+                return Answer(opened, batch)
 
-    def _claim(self, session: Session, count: int, now: datetime) -> list[Claimed]:
-        if not count:
-            return []
-        return ledger.claim(session, self._lease_id, now, count, self._issue_number)
+    def _claim(self, session: Session, wanted: Claim, now: datetime) -> Batch:
+        return ledger.claim(session, self._settings, self._lease_id, wanted, now)
 
 
 def wait_for_others(database: Database, stop: threading.Event) -> bool:

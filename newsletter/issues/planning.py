@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -24,6 +24,7 @@ def plan_issue(session: Session, settings: Settings, issue: Issue, now: datetime
     Raises FixContent when an edition does not pass preflight; the caller's transaction ends then.
     """
     first = issue.top is None
+    ledger.take_stock(session)
     _carry(session, settings, issue)
     if first:
         _number_items(session, issue)
@@ -31,7 +32,8 @@ def plan_issue(session: Session, settings: Settings, issue: Issue, now: datetime
         issue.planned_at = issue.planned_at or now
         ledger.withdraw_older(session, issue, now)
     top = issue.top or 0
-    planned = 0
+    planned, window = 0, timedelta(hours=settings.delivery_window)
+    due_at = ledger.spread(session, now, window) if window else ledger.at_once()
     choices = {row.id: row.topics for row in session.scalars(select(TopicChoice))}
     pieces = {locale: _pieces(session, issue, locale) for locale in _locales(session, issue)}
     floor = backlog_floor(session, settings, issue.cadence, issue.number)
@@ -45,7 +47,7 @@ def plan_issue(session: Session, settings: Settings, issue: Issue, now: datetime
         if mine:
             older = group.cursor < floor
             edition_id = _edition(session, settings, issue, group.locale, mine, older, now)
-            planned += ledger.plan(session, issue, top, group, edition_id, now)
+            planned += ledger.plan(session, issue, top, group, edition_id, due_at)
         else:
             ledger.skip(session, issue, top, group)
     return planned

@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 
 from newsletter import notices
 from newsletter.delivery import ledger
-from newsletter.delivery.outcomes import Reply
 from newsletter.errors import FixContent, FixRequest
 from newsletter.issues import preflight
 from newsletter.issues.planning import base_editions, plan_issue, refuse_faults
@@ -102,7 +101,7 @@ def stop(session: Session, number: int, now: datetime) -> None:
     issue = get(session, number)
     if issue.state is IssueState.SENT:
         raise FixRequest(f"Issue {number} has been sent; there is nothing left to stop.")
-    issue.state, issue.why = IssueState.STOPPED, "stopped by a person"
+    issue.state, issue.why, issue.ask_at = IssueState.STOPPED, "stopped by a person", None
     ledger.release_held(session, number, now, send=False)
 
 
@@ -117,7 +116,7 @@ def resume(session: Session, settings: Settings, number: int, now: datetime) -> 
         issue.state, issue.why = IssueState.COMPILED, None
         send(session, settings, number, now)
         return
-    issue.state, issue.why = IssueState.SENDING, None
+    issue.state, issue.why, issue.ask_at = IssueState.SENDING, None, None
     ledger.release_held(session, number, now, send=True)
 
 
@@ -213,11 +212,79 @@ def _held_for_lateness(session: Session, settings: Settings, issue: Issue, now: 
     return True
 
 
-def pause(session: Session, number: int, reply: Reply) -> None:
-    """The relay refused us, not a reader: a person mends it and resumes."""
+def pause(
+    session: Session,
+    settings: Settings,
+    number: int,
+    why: str,
+    now: datetime,
+    *,
+    ask_at: datetime | None = None,
+) -> None:
+    """Stop an issue by itself: until the relay answers again (asked at `ask_at`), or until a person
+    has mended what is wrong, whom a notice tells so."""
     issue = get(session, number)
-    if issue.state is IssueState.SENDING:
-        issue.state, issue.why = IssueState.PAUSED, f"the relay refuses our mail: {reply.words}"
+    if issue.state is IssueState.PAUSED and issue.ask_at is None:
+        return
+    if issue.state in (IssueState.SENDING, IssueState.PAUSED):
+        issue.state, issue.why, issue.ask_at = IssueState.PAUSED, why, ask_at
+        if ask_at is None:
+            _tell_editors(session, settings, number, why, now, paused=True)
+
+
+def warn(session: Session, settings: Settings, number: int, words: str, now: datetime) -> None:
+    """Tell the editors, once a day, what a receiving system says about us."""
+    lately = (Notice.kind == NoticeKind.TROUBLE, Notice.created_at > now - timedelta(days=1))
+    told = session.scalars(select(Notice).where(*lately))
+    if not any(notice.facts.get("issue") == number for notice in told):
+        _tell_editors(session, settings, number, words, now, paused=False)
+
+
+def _tell_editors(
+    session: Session, settings: Settings, number: int, words: str, now: datetime, *, paused: bool
+) -> None:
+    facts = {"issue": number, "words": words, "paused": paused}
+    for address in settings.editors:
+        notices.queue(session, NoticeKind.TROUBLE, email=address, locale="nl", facts=facts, now=now)
+
+
+def rest(
+    session: Session,
+    settings: Settings,
+    why: str,
+    ask_at: datetime,
+    now: datetime,
+    issue_number: int | None = None,
+) -> None:
+    """The relay cannot be used: every issue (or one) that needs it waits until it answers again."""
+    for number in [*_sending(session), *to_ask(session, None)]:
+        if issue_number in (None, number) and ledger.has_open(session, number):
+            pause(session, settings, number, why, now, ask_at=ask_at)
+
+
+def to_ask(session: Session, now: datetime | None) -> list[int]:
+    """Issues that go on by themselves once the relay answers; with `now`, those to ask for now."""
+    query = select(Issue.number).where(Issue.state == IssueState.PAUSED, Issue.ask_at.is_not(None))
+    if now is not None:
+        query = query.where(Issue.ask_at <= now)
+    return list(session.scalars(query.order_by(Issue.number)))
+
+
+def go_on(session: Session, number: int) -> None:
+    """The relay answers again."""
+    issue = get(session, number)
+    if issue.state is IssueState.PAUSED and issue.ask_at is not None:
+        issue.state, issue.why, issue.ask_at = IssueState.SENDING, None, None
+
+
+def paused(session: Session) -> list[int]:
+    """Issues that are paused, whatever ends that."""
+    query = select(Issue.number).where(Issue.state == IssueState.PAUSED)
+    return list(session.scalars(query.order_by(Issue.number)))
+
+
+def _sending(session: Session) -> list[int]:
+    return list(session.scalars(select(Issue.number).where(Issue.state == IssueState.SENDING)))
 
 
 def is_sending(session: Session) -> bool:

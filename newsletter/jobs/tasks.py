@@ -3,22 +3,25 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
 
 from newsletter import notices
 from newsletter.content.library import Library
-from newsletter.db import Database
+from newsletter.db import UNAVAILABLE, Database
 from newsletter.delivery import ledger
 from newsletter.delivery.sender import Run, Sender, utcnow
 from newsletter.delivery.writer import wait_for_others
-from newsletter.errors import NewsletterError
+from newsletter.errors import FixSettings, NewsletterError, TryLater
 from newsletter.issues import publishing, slots
 from newsletter.issues.compiler import compile_issue
 from newsletter.models import IssueState
 from newsletter.settings import Settings
 from newsletter.subscribers import signup
+
+SOON = timedelta(seconds=10)  # rows due within this time are waited for: a rate put them off
+ASKED = 3  # messages that ask whether a relay takes mail again, when a person wants to know
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Delivered:
     """What `deliver` did and what is left."""
 
     accepted: int
-    paused: list[int]
+    paused: list[int]  # issues that wait, for a person or for the relay
     finished: list[int]
     open: int
     held: int  # of them, in doubt and waiting for a person
@@ -101,43 +104,128 @@ def deliver(
     issue_number: int | None = None,
     stop: threading.Event | None = None,
     on_accepted: Callable[[int], None] = lambda count: None,
-    wait: bool = True,
+    by_hand: bool = True,
 ) -> Delivered:
-    """Work the ledger until nothing is due; with `wait`, also until others' leases are done.
+    """Work the ledger until nothing is due; by hand, also until others' leases are done.
 
-    Raises TryLater or FixSettings when the relay cannot be used; nothing is lost then.
+    An issue that waits for the relay is asked for first: by the clock when it is time to, by hand
+    at once. Raises TryLater or FixSettings when the relay cannot be used; nothing is lost then.
     """
     stop = stop or threading.Event()
-    accepted, paused, finished = 0, list[int](), list[int]()
+    work = _Work(database, settings, issue_number, stop, on_accepted)
+    work.ask(early=by_hand)
+    accepted, finished = 0, list[int]()
     while not stop.is_set() and _something_is_sent(database):
-        sender = Sender(
-            database, settings, issue_number=issue_number, stop=stop, on_accepted=on_accepted
-        )
-        try:
-            accepted += sender.work().accepted
-        finally:  # a reply about us counts, whatever ended the run
-            paused += _pause(database, sender.run)
+        accepted += work.run()
         with database.write() as session:
             finished += publishing.finish(session, settings, utcnow())
             due_at = ledger.next_due(session, issue_number)
-        if due_at is not None and due_at <= utcnow():
-            continue
-        if not (wait and wait_for_others(database, stop)):
+        if due_at is not None and due_at <= utcnow() + SOON:
+            stop.wait(max(0.0, (due_at - utcnow()).total_seconds()))
+        elif not (by_hand and wait_for_others(database, stop)):
             break
+    return _delivered(database, issue_number, accepted + work.asked, finished)
+
+
+def _delivered(
+    database: Database, issue_number: int | None, accepted: int, finished: list[int]
+) -> Delivered:
     with database.read() as session:
         left, held = ledger.open_count(session, issue_number)
         due_at = ledger.next_due(session, issue_number)
+        paused = [n for n in publishing.paused(session) if issue_number in (None, n)]
+    if due_at is not None:
+        due_at = max(due_at, utcnow())
     return Delivered(accepted, paused, finished, left, held, due_at)
+
+
+@dataclass
+class _Work:
+    """One call of `deliver`: runs of the sender, and what they mean for the issues."""
+
+    database: Database
+    settings: Settings
+    issue_number: int | None
+    stop: threading.Event
+    on_accepted: Callable[[int], None]
+    asked: int = 0  # messages accepted while asking
+
+    def run(self) -> int:
+        """Work the rows of the issues that are being sent; returns how many were accepted."""
+        return self._work(self._sender(self.issue_number)).accepted
+
+    def ask(self, *, early: bool) -> None:
+        """One message, on one connection, for each issue that goes on once the relay answers."""
+        with self.database.read() as session:
+            numbers = publishing.to_ask(session, None if early else utcnow())
+        for number in numbers:
+            if self.issue_number in (None, number):
+                self._ask(number, ASKED if early else 1)
+
+    def _ask(self, number: int, times: int) -> None:
+        for _time in range(times):
+            if self.stop.is_set():
+                return
+            run = self._work(self._sender(number, asking=True))
+            self.asked += run.accepted
+            with self.database.write() as session:
+                if run.answered or not run.outcomes:  # or nothing is due, so nothing can be asked
+                    return publishing.go_on(session, number)
+                if run.pauses:
+                    return None
+                why = f"the relay does not take our mail: {', '.join(run.outcomes)}"
+                publishing.rest(session, self.settings, why, self._ask_at(), utcnow(), number)
+        return None
+
+    def _sender(self, issue_number: int | None, *, asking: bool = False) -> Sender:
+        return Sender(
+            self.database,
+            self.settings,
+            issue_number=issue_number,
+            asking=asking,
+            stop=self.stop,
+            on_accepted=self.on_accepted,
+        )
+
+    def _work(self, sender: Sender) -> Run:
+        try:
+            return sender.work()
+        except (TryLater, FixSettings) as error:
+            self._rest(error, sender.issue_number)
+            raise
+        except UNAVAILABLE as error:
+            raise TryLater(unusable(error)) from error
+        finally:  # what was said about an issue counts, whatever ended the run
+            self._heed(sender.run)
+
+    def _rest(self, error: NewsletterError, issue_number: int | None) -> None:
+        """Nobody asks a wrong password every minute: what needs mending waits longer."""
+        longer = 10 if isinstance(error, FixSettings) else 1
+        with self.database.write() as session:
+            ask_at = self._ask_at(longer)
+            publishing.rest(session, self.settings, str(error), ask_at, utcnow(), issue_number)
+
+    def _heed(self, run: Run) -> None:
+        if not (run.pauses or run.warnings):
+            return
+        with self.database.write() as session:
+            for number, pause in run.pauses.items():
+                ask_at = self._ask_at() if pause.by_itself else None
+                publishing.pause(session, self.settings, number, pause.why, utcnow(), ask_at=ask_at)
+            for number, reply in run.warnings.items():
+                publishing.warn(session, self.settings, number, reply.words, utcnow())
+
+    def _ask_at(self, times: int = 1) -> datetime:
+        return utcnow() + times * timedelta(seconds=self.settings.relay_rest_seconds)
+
+
+def unusable(error: Exception) -> str:
+    """One sentence for a database that is locked, read-only, away or full."""
+    cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    return f"The database (DATABASE_URL) cannot be used now: {cause}. Nothing is lost; try again."
 
 
 def _something_is_sent(database: Database) -> bool:
     """An idle clock looks, and writes nothing."""
     with database.read() as session:
         return publishing.is_sending(session)
-
-
-def _pause(database: Database, run: Run) -> list[int]:
-    with database.write() as session:
-        for number, reply in run.ours.items():
-            publishing.pause(session, number, reply)
-    return list(run.ours)

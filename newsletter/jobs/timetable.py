@@ -77,7 +77,7 @@ class Clock:
 
     def deliver(self) -> None:
         """Work the ledger."""
-        tasks.deliver(self.database, self.settings, stop=self.stopping, wait=False)
+        tasks.deliver(self.database, self.settings, stop=self.stopping, by_hand=False)
 
     def compile_due(self) -> None:
         """Compile for the cadences whose slot has come; an error on the shelf stops only this."""
@@ -101,7 +101,8 @@ class Clock:
             self._last_problem.pop(task.__name__, None)
         except NewsletterError as error:
             self._say_once(task.__name__, str(error))
-            self._rest_until[task.__name__] = time.monotonic() + REST_SECONDS
+            rest = min(REST_SECONDS, self.settings.relay_rest_seconds)
+            self._rest_until[task.__name__] = time.monotonic() + rest
         except Exception:
             log.exception("The clock's task %s failed; it is tried again.", task.__name__)
 

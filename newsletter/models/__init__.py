@@ -1,7 +1,7 @@
 """Tables, constraints and enums; no behaviour. One writer for each table (ARCHITECTURE.md)."""
 
 from newsletter.db import Base
-from newsletter.models.delivery import Cursor, Delivery, DeliveryState, Lease
+from newsletter.models.delivery import AT_ONCE, Cursor, Delivery, DeliveryState, Lease, Quota
 from newsletter.models.issue import Edition, Issue, IssueState, ItemNumber, Piece, Slot
 from newsletter.models.notice import Notice, NoticeKind, NoticeState
 from newsletter.models.subscriber import (
@@ -17,6 +17,7 @@ from newsletter.models.subscriber import (
 )
 
 __all__ = [
+    "AT_ONCE",
     "Base",
     "Consent",
     "ConsentDetails",
@@ -33,6 +34,7 @@ __all__ = [
     "NoticeKind",
     "NoticeState",
     "Piece",
+    "Quota",
     "SignupRequest",
     "Slot",
     "Subscriber",

@@ -1,6 +1,6 @@
 """The ledger's tables: deliveries, cursors and leases; written by `delivery.ledger` only."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
@@ -20,6 +20,9 @@ class DeliveryState(StrEnum):
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
 
+
+# Due at once, whatever a clock that is set back may say.
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 
 OPEN = text("state IN ('pending', 'claimed', 'deferred')")
 WAITING = text("state IN ('pending', 'deferred')")
@@ -89,3 +92,14 @@ class Lease(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     owner: Mapped[str]  # host and process id, for people to read
     expires_at: Mapped[datetime]
+
+
+class Quota(Base):
+    """How far a rate is used up: of the relay, or of a domain of readers; one row for all hosts."""
+
+    __tablename__ = "quotas"
+
+    name: Mapped[str] = mapped_column(primary_key=True)  # "*" (the relay), or a domain
+    free_at: Mapped[datetime]  # when the next message may go
+    booked_until: Mapped[datetime | None]  # until when messages of a domain have been put off
+    slowed_at: Mapped[datetime | None]  # when a domain asked us to be slower

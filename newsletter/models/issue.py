@@ -34,6 +34,7 @@ class Issue(Base):
     cadence: Mapped[str | None]  # None: for the readers of every cadence
     state: Mapped[IssueState] = mapped_column(words(IssueState))
     why: Mapped[str | None]  # why it is held, paused or stopped
+    ask_at: Mapped[datetime | None]  # paused: when the relay is asked again; None: by a person
     slot: Mapped[datetime | None]  # the due moment it was compiled for
     by_clock: Mapped[bool]  # sent by the clock, not a person: Auto-Submitted (RFC 3834)
     compiled_at: Mapped[datetime]

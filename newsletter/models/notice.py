@@ -20,6 +20,7 @@ class NoticeKind(StrEnum):
     WELCOME = "welcome"
     GOODBYE = "goodbye"
     PROOF = "proof"
+    TROUBLE = "trouble"
 
 
 class NoticeState(StrEnum):

@@ -231,6 +231,32 @@ def proof(
     return Letter(subject, "\n".join(lines), html.replace(old_title, title, 1))
 
 
+def trouble(settings: Settings, locale: str, *, number: int, words: str, paused: bool) -> Letter:
+    """To the editors: the relay refuses our mail, not a reader. `words` are the relay's own."""
+    if paused:
+        heading = translate(locale, "Nummer %(number)s is gepauzeerd", number=number)
+        what = translate(
+            locale,
+            "De verzending stopte vanzelf, omdat er te veel geweigerd werd. Dit was het antwoord:",
+        )
+        then = translate(
+            locale,
+            "Niemand wordt overgeslagen. Laat dit antwoord aan je systeembeheerder zien. Is het "
+            "opgelost, dan gaat de verzending verder met: %(command)s",
+            command=f"newsletter issues resume {number}",
+        )
+    else:
+        heading = translate(locale, "Nummer %(number)s wordt traag aanvaard", number=number)
+        what = translate(
+            locale,
+            "De verzending gaat verder, maar een ontvangende mailserver zegt dat er iets schort "
+            "aan onze instellingen. Dit was het antwoord:",
+        )
+        then = translate(locale, "Laat dit antwoord aan je systeembeheerder zien.")
+    parts = Parts(subject=heading, heading=heading, before=[what, words], after=[then])
+    return _shape(settings, locale, parts)
+
+
 def _who_asked(
     settings: Settings, locale: str, email: str, asked_at: datetime, source: str | None
 ) -> str:

@@ -21,6 +21,9 @@ from newsletter.delivery import message
 from newsletter.delivery.message import Content
 from newsletter.delivery.outcomes import Outcome, Reply, judge
 from newsletter.delivery.relay import Relay
+from newsletter.delivery.return_path import ReturnPath, Sent
+from newsletter.delivery.signing import signers
+from newsletter.delivery.throttle import Throttle
 from newsletter.errors import TryLater
 from newsletter.models import (
     Notice,
@@ -46,6 +49,7 @@ WANTED = {
     NoticeKind.WELCOME: SubscriberState.ACTIVE,
     NoticeKind.GOODBYE: SubscriberState.LEFT,
 }
+TO_EDITORS = (NoticeKind.PROOF, NoticeKind.TROUBLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,9 @@ def queue(
     """Put a letter in the outbox. `facts` by kind (never an address or a token; times ISO 8601):
 
     confirm `asked_at`, optional `source`; already `asked_at`; welcome `issue` (number or None);
-    proof `issue` (number), `subject, html, text` of the edition, optional `leaves_at`. Only a proof
-    goes without `subscriber_id`. Once settled only `issue` is kept.
+    proof `issue` (number), `subject, html, text` of the edition, optional `leaves_at`; trouble
+    `issue`, `words` of the relay, `paused` (or not). Only the last two, to editors, go without
+    `subscriber_id`. Once settled only `issue` is kept.
     """
     notice = Notice(
         kind=kind,
@@ -131,6 +136,8 @@ def drain(
     relay refuses who we are; nothing is lost then either.
     """
     started, accepted = time.monotonic(), 0
+    # What cannot be used of the settings is found out before any notice is taken.
+    paths, _keys = ReturnPath(settings), signers(settings)
     with Relay(settings) as relay:
         for _round in range(limit):
             moment = now + timedelta(seconds=time.monotonic() - started)
@@ -141,7 +148,7 @@ def drain(
             except TryLater as error:
                 log.warning("notices wait: %s", error)
                 break
-            outcome = _next(database, settings, relay, moment)
+            outcome = _next(database, settings, relay, paths, moment)
             accepted += outcome is Outcome.ACCEPTED
             if outcome is Outcome.OURS:
                 break  # the relay refuses us: the others would fare no better
@@ -165,6 +172,8 @@ def _claim(database: Database, settings: Settings, now: datetime) -> _Claimed | 
         notice: Notice | None = session.scalar(_due(now).with_for_update(skip_locked=True))
         if notice is None:
             return None
+        if settings.delivery_rate and not Throttle(session, settings, now).admit_notice():
+            return None
         subscriber = session.get(Subscriber, notice.subscriber_id) if notice.subscriber_id else None
         if reason := _unwanted(session, settings, notice, subscriber):
             _settle(session, notice, NoticeState.DROPPED, now, reason)
@@ -178,7 +187,7 @@ def _unwanted(
     session: Session, settings: Settings, notice: Notice, subscriber: Subscriber | None
 ) -> str | None:
     """Why this letter must not go, as things are at this moment."""
-    if notice.kind is NoticeKind.PROOF:
+    if notice.kind in TO_EDITORS:
         return None
     if subscriber is None or subscriber.state is not WANTED[notice.kind]:
         return "not wanted any more"
@@ -189,7 +198,9 @@ def _unwanted(
     return None if entry is None or comes_back else "suppressed"
 
 
-def _next(database: Database, settings: Settings, relay: Relay, now: datetime) -> Outcome | None:
+def _next(
+    database: Database, settings: Settings, relay: Relay, paths: ReturnPath, now: datetime
+) -> Outcome | None:
     """Carry one notice; None when the one at the front is not wanted or cannot be written."""
     claimed = _claim(database, settings, now)
     if claimed is None:
@@ -202,7 +213,8 @@ def _next(database: Database, settings: Settings, relay: Relay, now: datetime) -
             reason = f"cannot be written: {type(error).__name__}"
             _settle(session, claimed.notice, NoticeState.DROPPED, now, reason)
         return None
-    reply = relay.deliver(recipient, content)  # no transaction is open here
+    sender = paths.of(Sent.NOTICE, claimed.notice.id)
+    reply = relay.deliver(recipient, content, sender)  # no transaction is open here
     with database.write() as session:
         return _record(session, claimed.notice, reply, now)
 
@@ -226,7 +238,7 @@ def _message(settings: Settings, claimed: _Claimed) -> tuple[str, bytes]:
 
 def _record(session: Session, notice: Notice, reply: Reply, now: datetime) -> Outcome:
     """Write down what the relay's answer means for this notice."""
-    outcome = judge(reply)
+    outcome = judge(reply).outcome
     tired = now - notice.created_at > GIVE_UP
     if outcome is Outcome.ACCEPTED:
         _settle(session, notice, NoticeState.SENT, now, reply.words)

@@ -19,7 +19,7 @@ NOBODY = {Gap.UNSUBSCRIBE: "proof", Gap.PREFERENCES: "proof"}
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """What every letter is made from; `subscriber` is None only for a proof."""
+    """What every letter is made from; `subscriber` is None for a letter to editors."""
 
     settings: Settings
     notice: Notice
@@ -127,6 +127,16 @@ def _proof(writer: Writer) -> Letter:
     )
 
 
+def _trouble(writer: Writer) -> Letter:
+    return letters.trouble(
+        writer.settings,
+        writer.locale,
+        number=int(writer.fact("issue")),
+        words=writer.fact("words"),
+        paused=bool(writer.notice.facts["paused"]),
+    )
+
+
 def _preferences_link(writer: Writer) -> str:
     token = writer.token(Purpose.PREFERENCES, _reader(writer).id)
     return writer.links.preferences(writer.locale, token)
@@ -145,4 +155,5 @@ LETTERS: dict[NoticeKind, Callable[[Writer], Letter]] = {
     NoticeKind.WELCOME: _welcome,
     NoticeKind.GOODBYE: _goodbye,
     NoticeKind.PROOF: _proof,
+    NoticeKind.TROUBLE: _trouble,
 }

@@ -70,6 +70,7 @@ class Settings:
     in_doubt: str
     delivery_rate: Rate | None
     delivery_domain_rates: Mapping[str, Rate]
+    domain_rest_minutes: float
     delivery_window: float
     retry_minutes: tuple[float, ...]
     delivery_give_up: float

@@ -273,6 +273,7 @@ PARSERS: dict[str, Parser] = {
     "IN_DOUBT": one_of("resend", "hold"),
     "DELIVERY_RATE": rate,
     "DELIVERY_DOMAIN_RATES": domain_rates,
+    "DOMAIN_REST_MINUTES": number(0.001, 60 * 24, float),
     "DELIVERY_WINDOW": number(0, 24 * 14, float),
     "RETRY_MINUTES": minutes,
     "DELIVERY_GIVE_UP": number(0, 24 * 14, float),

@@ -116,14 +116,14 @@ def _entry(run: _Run, row: Row) -> _Entry:
     if locale not in i18n.LOCALES:
         known = ", ".join(i18n.LOCALES)
         raise FixRequest(f"there is no locale {locale!r}; the locales are {known}.")
-    address, topics = _address(row.values["email"]), _topics(run, row.values["topics"])
+    address, topics = _address(run, row.values["email"]), _topics(run, row.values["topics"])
     confirmed_at = _moment(run, row.values["confirmed_at"])
     return _Entry(row.line, address, locale, cadence, topics, confirmed_at)
 
 
-def _address(text: str) -> MailAddress:
+def _address(run: _Run, text: str) -> MailAddress:
     try:
-        return addresses.parse(text)
+        return addresses.parse(text, allow_utf8=run.settings.mail_smtputf8)
     except FixRequest as error:  # Dutch, since visitors see it too
         raise FixRequest(i18n.translate("en", str(error))) from None
 

@@ -85,7 +85,7 @@ def find_by_unsubscribe(session: Session, settings: Settings, token: str) -> Sub
 
 def find_by_address(session: Session, email: str) -> Subscriber | None:
     """The subscriber with this address, however it is typed. Raises FixRequest on bad syntax."""
-    canonical = addresses.parse(email).canonical
+    canonical = addresses.parse(email, allow_utf8=True).canonical
     return session.scalar(select(Subscriber).where(Subscriber.canonical == canonical))
 
 

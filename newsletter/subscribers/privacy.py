@@ -53,7 +53,7 @@ def erase_address(session: Session, settings: Settings, email: str, now: datetim
     if subscriber is not None:
         erase(session, settings, subscriber, now)
         return True
-    address = addresses.parse(email)
+    address = addresses.parse(email, allow_utf8=True)
     asked = delete(SignupRequest).where(SignupRequest.canonical == address.canonical)
     known = session.scalars(asked.returning(SignupRequest.id)).all()
     forgotten = notices.forget(session, now, {address.typed, address.canonical})
@@ -69,7 +69,7 @@ def suppress(
     why: str | None = None,
 ) -> None:
     """Mail this address no more, whether it is a subscriber's or not; planned mail is withdrawn."""
-    address = addresses.parse(email)
+    address = addresses.parse(email, allow_utf8=True)
     suppression.add(session, Tokens(settings.secret_key), address.canonical, reason, now, why)
     subscriber = preferences.find_by_address(session, email)
     if subscriber is not None and subscriber.state in preferences.READING:

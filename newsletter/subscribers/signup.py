@@ -75,12 +75,14 @@ class Confirmation:
     subscriber: Subscriber | None = None
 
 
-def request(session: Session, form: SignupForm, now: datetime) -> None:
+def request(session: Session, form: SignupForm, now: datetime, *, allow_utf8: bool = False) -> None:
     """Write down that somebody asked: one row of one shape, whoever it is.
+
+    `allow_utf8`: may the address have other letters than ASCII before the @ (MAIL_SMTPUTF8)?
 
     Raises FixRequest with one Dutch sentence (translatable) when the form itself is wrong.
     """
-    address = addresses.parse(form.email)
+    address = addresses.parse(form.email, allow_utf8=allow_utf8)
     if form.locale not in LOCALES:
         raise FixRequest(_("Deze taal kennen we niet. Kies een taal uit de lijst."))
     row = SignupRequest(

@@ -52,7 +52,8 @@ def ask(**_locale: str) -> AnyResponse:
         return show("public/signup.html", 422, again=True, **answers.form(sent))
     try:
         with state().database.write() as session:
-            signup.request(session, answers.filled_in(sent, wording.id), now())
+            answer, utf8 = answers.filled_in(sent, wording.id), state().settings.mail_smtputf8
+            signup.request(session, answer, now(), allow_utf8=utf8)
     except FixRequest as error:
         problem = i18n.translate(locale(), str(error))
         return show("public/signup.html", 422, problem=problem, **answers.form(sent))

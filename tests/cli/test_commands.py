@@ -10,7 +10,8 @@ from click.testing import CliRunner, Result
 from sqlalchemy import text
 
 from newsletter.cli import main
-from newsletter.db import connect
+from newsletter.db import Database
+from newsletter.settings import Settings
 from tests.relay import RelayLog, running
 
 ITEM = """---
@@ -31,7 +32,13 @@ def relay() -> Iterator[RelayLog]:
 
 
 @pytest.fixture
-def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, relay: RelayLog) -> Path:
+def office(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    relay: RelayLog,
+    settings: Settings,
+    database: Database,
+) -> Path:
     """A folder with a shelf, a migrated database and a relay that listens."""
     folder = tmp_path / "content/items/2026/11"
     folder.mkdir(parents=True)
@@ -42,14 +49,13 @@ def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, relay: RelayLog) -> 
         (folder / f"{slug}.nl.md").write_text(ITEM.format(slug=slug))
     for name, value in {
         "CONTENT_DIR": tmp_path / "content",
-        "INSTANCE_DIR": tmp_path / "instance",
+        "INSTANCE_DIR": settings.instance_dir,
+        "DATABASE_URL": settings.database_url,
         "MAIL_SERVER": "127.0.0.1",
         "MAIL_PORT": relay.port,
-        "SECRET_KEY": "a key for tests that is long enough",
+        "SECRET_KEY": settings.secret_key,
     }.items():
         monkeypatch.setenv(name, str(value))
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    assert run("migrate").exit_code == 0
     return tmp_path
 
 
@@ -120,21 +126,23 @@ def test_the_road_by_commands(office: Path, relay: RelayLog) -> None:
     assert len(data("suppressions", "list")) == 1
 
 
-def test_prv_12_erasure_leaves_no_trace_in_any_file(office: Path) -> None:
+@pytest.mark.sqlite("files are its own; PostgreSQL's log serves recovery")
+def test_prv_12_erasure_leaves_no_trace_in_any_file(office: Path, database: Database) -> None:
     """Also not in SQLite's log while another process has the database open."""
     run("subscribers", "import", write_csv(office, PEOPLE), "--source", "x")
-    other = connect(f"sqlite:///{office / 'instance/newsletter.db'}")
-    with other.read() as session:
+    with database.read() as session:
         session.execute(text("SELECT 1"))
     assert run("subscribers", "erase", "jan@voorbeeld.example").exit_code == 0
     for file in (office / "instance").rglob("*"):
         if file.is_file():
             assert b"jan@voorbeeld.example" not in file.read_bytes(), file
-    other.engine.dispose()
 
 
+@pytest.mark.sqlite("its database is a file")
 def test_nobody_else_on_the_machine_reads_the_database(office: Path) -> None:
     instance = office / "instance"
+    (instance / "newsletter.db").unlink()
+    assert run("migrate").exit_code == 0
     for path in (instance, *instance.iterdir()):
         assert path.stat().st_mode & 0o077 == 0, path
 
@@ -212,12 +220,19 @@ def test_a_wrong_header_takes_in_nobody(office: Path, text: str, sentence: str) 
     assert sentence in result.output
 
 
-def test_an_unmigrated_database_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unmigrated_database_is_said_so(
+    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("INSTANCE_DIR", str(tmp_path / "instance"))
+    monkeypatch.setenv("DATABASE_URL", empty_url)
     result = run("issues", "list")
     assert (result.exit_code, "newsletter migrate" in result.stderr) == (1, True)
+    assert "now has the newest schema" in run("migrate").stdout
+    assert "already has the newest schema" in run("migrate").stdout
+    assert run("issues", "list").exit_code == 0
 
 
+@pytest.mark.sqlite("its database is a file")
 @pytest.mark.parametrize("damage", [b"no database at all, just text", b""])
 def test_a_damaged_database_is_one_sentence(office: Path, damage: bytes) -> None:
     for file in (office / "instance").glob("newsletter.db*"):
@@ -228,11 +243,9 @@ def test_a_damaged_database_is_one_sentence(office: Path, damage: bytes) -> None
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_database_of_a_newer_program_is_left_alone(office: Path) -> None:
-    other = connect(f"sqlite:///{office / 'instance/newsletter.db'}")
-    with other.write() as session:
+def test_a_database_of_a_newer_program_is_left_alone(office: Path, database: Database) -> None:
+    with database.write() as session:
         session.execute(text("UPDATE alembic_version SET version_num = 'zzzz'"))
-    other.engine.dispose()
     for words in (("issues", "list"), ("migrate",)):
         result = run(*words)
         assert (result.exit_code, "newer version" in result.stderr) == (1, True)

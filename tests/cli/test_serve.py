@@ -1,7 +1,9 @@
 """`newsletter serve`, as a real process: starts, says where, works, and ends without a trace."""
 
+import contextlib
 import email
 import email.policy
+import functools
 import logging
 import os
 import re
@@ -12,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,8 +27,10 @@ from newsletter.catcher import FOLDER, Store
 from newsletter.cli.demo import browser
 from newsletter.cli.demo.server import free_ports
 from newsletter.cli.serve import Redacted, prepare
-from newsletter.db import connect
+from newsletter.db import Database, connect
+from newsletter.errors import FixSettings
 from newsletter.models import Issue, Subscriber
+from newsletter.settings import Settings
 
 SECONDS = 30
 T = TypeVar("T")
@@ -115,6 +120,15 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
         serving.kill()
 
 
+@pytest.fixture
+def serve_migrated(
+    serve: Callable[..., Serving], settings: Settings, database: Database
+) -> Callable[..., Serving]:
+    """On either kind of database; PostgreSQL has to be migrated by a person first."""
+    assert settings.instance_dir.name == "instance"
+    return functools.partial(serve, DATABASE_URL=settings.database_url)
+
+
 def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -123,8 +137,10 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-def test_the_first_start_is_alive_at_once(serve: Callable[..., Serving]) -> None:
-    serving = serve().until_running()
+def test_the_first_start_is_alive_at_once(
+    serve_migrated: Callable[..., Serving],
+) -> None:
+    serving = serve_migrated().until_running()
     assert f"Site    {serving.url}/\n" in serving.said
     assert f"Inbox   {serving.url}/inbox/\n" in serving.said
     wait_for(lambda: serving.store.count() == 4, "mail to the four sample readers")
@@ -209,22 +225,26 @@ def test_ends_cleanly(serve: Callable[..., Serving], name: str, to_all: bool) ->
         socket.create_server(("127.0.0.1", port)).close()
 
 
-def test_the_second_start_sends_nothing_again(serve: Callable[..., Serving]) -> None:
-    first = serve().until_running()
+def test_the_second_start_sends_nothing_again(
+    serve_migrated: Callable[..., Serving], database: Database
+) -> None:
+    first = serve_migrated().until_running()
     wait_for(lambda: first.store.count() == 4, "mail to the four sample readers")
     first.process.terminate()
     first.process.wait(SECONDS)
-    second = serve().until_running()
+    second = serve_migrated().until_running()
     assert "First start" not in second.said
-    with connect(f"sqlite:///{second.folder / 'newsletter.db'}").read() as session:
+    with database.read() as session:
         assert session.scalar(select(func.count()).select_from(Issue)) == 1
         assert session.scalar(select(func.count()).select_from(Subscriber)) == 4
     assert second.store.count() == 4
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
-def test_a_dead_worker_is_replaced_with_clock_and_catcher(serve: Callable[..., Serving]) -> None:
-    serving = serve().until_running()
+def test_a_dead_worker_is_replaced_with_clock_and_catcher(
+    serve_migrated: Callable[..., Serving],
+) -> None:
+    serving = serve_migrated().until_running()
     wait_for(lambda: serving.store.count() == 4, "mail to the four sample readers")
     [worker] = serving.children()
     os.kill(worker, signal.SIGKILL)
@@ -240,12 +260,25 @@ def test_a_dead_worker_is_replaced_with_clock_and_catcher(serve: Callable[..., S
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
-def test_the_master_holds_no_thread_and_no_database(serve: Callable[..., Serving]) -> None:
-    serving = serve().until_running()
+def test_the_master_holds_no_thread_and_no_database(
+    serve_migrated: Callable[..., Serving], database: Database
+) -> None:
+    serving = serve_migrated().until_running()
     process = Path(f"/proc/{serving.process.pid}")
     assert len(list((process / "task").iterdir())) == 1
     held = [str(link.readlink()) for link in (process / "fd").iterdir()]
     assert not [name for name in held if "newsletter.db" in name]
+    if port := database.engine.url.port:
+        for fields in map(str.split, Path("/proc/net/tcp").read_text().splitlines()):
+            to_server = fields[2].endswith(f":{port:04X}")
+            assert not (to_server and f"socket:[{fields[9]}]" in held)
+
+
+def test_a_person_migrates_a_database_of_many_hosts(empty_url: str, settings: Settings) -> None:
+    embedded = empty_url.startswith("sqlite")
+    refused = pytest.raises(FixSettings, match="newsletter migrate")
+    with contextlib.nullcontext() if embedded else refused:
+        prepare(replace(settings, database_url=empty_url))
 
 
 def test_a_busy_port_is_one_sentence(serve: Callable[..., Serving]) -> None:

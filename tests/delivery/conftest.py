@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.db import Database
 from newsletter.delivery import ledger
+from newsletter.delivery.ledger import Claim, Claimed
 from newsletter.delivery.message import Gap, gap
 from newsletter.models import (
     Edition,
@@ -100,7 +101,7 @@ def plan_all(session: Session, issue: Issue, now: datetime) -> int:
     ledger.withdraw_older(session, issue, now)
     top = issue.top or 0
     return sum(
-        ledger.plan(session, issue, top, group, edition.id, now)
+        ledger.plan(session, issue, top, group, edition.id, ledger.at_once())
         for group in ledger.groups(session, issue, top)
     )
 
@@ -113,3 +114,17 @@ def planned(database: Database, now: datetime) -> Database:
         issue = add_issue(session, now)
         assert plan_all(session, issue, now) == 25
     return database
+
+
+def claim(
+    session: Session,
+    settings: Settings,
+    lease_id: int,
+    now: datetime,
+    limit: int,
+    issue_number: int | None = None,
+) -> list[Claimed]:
+    """The rows a claim takes."""
+    batch = ledger.claim(session, settings, lease_id, Claim(limit, issue_number), now)
+    session.flush()
+    return list(batch.rows)

@@ -1,5 +1,6 @@
 """Claim, open, settle, reclaim: what one commit promises, and what a crash leaves behind."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -12,9 +13,17 @@ from newsletter.db import Database
 from newsletter.delivery import ledger
 from newsletter.delivery.ledger import Settled
 from newsletter.delivery.outcomes import Outcome, Reply, Stage
-from newsletter.models import Cursor, Delivery, DeliveryState, Issue, Subscriber, SubscriberState
+from newsletter.models import (
+    AT_ONCE,
+    Cursor,
+    Delivery,
+    DeliveryState,
+    Issue,
+    Subscriber,
+    SubscriberState,
+)
 from newsletter.settings import Settings
-from tests.delivery.conftest import add_issue, add_readers, plan_all
+from tests.delivery.conftest import add_issue, add_readers, claim, plan_all
 
 OK = Reply(Stage.CONTENT, 250, "2.0.0 queued")
 LATER = Reply(Stage.RCPT, 451, "4.3.0 try later jan@voorbeeld.example")
@@ -22,10 +31,10 @@ NO = Reply(Stage.RCPT, 550, "5.1.1 unknown")
 
 
 @pytest.fixture
-def worked(planned: Database, settings: Settings, now: datetime) -> tuple[Session, int]:
+def worked(planned: Database, settings: Settings, now: datetime) -> Iterator[tuple[Session, int]]:
     """A write session on 25 planned rows, and a lease."""
-    session = Session(planned.engine, expire_on_commit=False)
-    return session, ledger.take_lease(session, settings, "test", now)
+    with Session(planned.engine, expire_on_commit=False) as session:
+        yield session, ledger.take_lease(session, settings, "test", now)
 
 
 def row(session: Session, delivery_id: int) -> Delivery:
@@ -37,20 +46,22 @@ def settle(
     session: Session, settings: Settings, lease: int, id: int, outcome: Outcome, now: datetime
 ) -> None:
     reply = {Outcome.ACCEPTED: OK, Outcome.REFUSED: NO}.get(outcome, LATER)
-    ledger.settle_and_open(session, settings, lease, [Settled(id, outcome, reply)], [], now)
+    ledger.settle_and_open(
+        session.connection(), settings, lease, [Settled(id, outcome, reply)], [], now
+    )
 
 
 def open_row(session: Session, settings: Settings, lease: int, id: int, now: datetime) -> bool:
-    return bool(ledger.settle_and_open(session, settings, lease, [], [id], now))
+    return bool(ledger.settle_and_open(session.connection(), settings, lease, [], [id], now))
 
 
 def test_claims_are_ordered_limited_and_disjoint(
     worked: tuple[Session, int], settings: Settings, now: datetime
 ) -> None:
     session, lease = worked
-    first = ledger.claim(session, lease, now, 10)
-    second = ledger.claim(session, lease, now, 10)
-    third = ledger.claim(session, lease, now, 10)
+    first = claim(session, settings, lease, now, 10)
+    second = claim(session, settings, lease, now, 10)
+    third = claim(session, settings, lease, now, 10)
     ids = [claimed.id for claimed in first + second + third]
     assert [len(first), len(second), len(third)] == [10, 10, 5]
     assert ids == sorted(set(ids))
@@ -61,10 +72,10 @@ def test_acceptance_moves_the_cursor_in_the_same_commit(
     worked: tuple[Session, int], settings: Settings, now: datetime
 ) -> None:
     session, lease = worked
-    first, second, *_ = ledger.claim(session, lease, now, 10)
+    first, second, *_ = claim(session, settings, lease, now, 10)
     assert open_row(session, settings, lease, first.id, now)
     done = [Settled(first.id, Outcome.ACCEPTED, OK)]
-    assert ledger.settle_and_open(session, settings, lease, done, [second.id], now)
+    assert ledger.settle_and_open(session.connection(), settings, lease, done, [second.id], now)
     assert row(session, first.id).state is DeliveryState.ACCEPTED
     assert row(session, second.id).opened_at == now
     assert session.get_one(Cursor, first.subscriber_id).number == 1
@@ -75,7 +86,7 @@ def test_a_zombie_settles_and_opens_nothing(
     worked: tuple[Session, int], settings: Settings, now: datetime
 ) -> None:
     session, lease = worked
-    first, second, *_ = ledger.claim(session, lease, now, 10)
+    first, second, *_ = claim(session, settings, lease, now, 10)
     open_row(session, settings, lease, first.id, now)
     late = now + timedelta(seconds=settings.lease_seconds + 1)
     assert ledger.reclaim(session, settings, late) == 1
@@ -85,7 +96,7 @@ def test_a_zombie_settles_and_opens_nothing(
     assert row(session, second.id).in_doubt == 0
     assert not open_row(session, settings, lease, second.id, late)
     assert not ledger.renew_lease(session, settings, lease, late)
-    assert ledger.claim(session, lease, late, 10) == []
+    assert claim(session, settings, lease, late, 10) == []
 
 
 def test_a_lease_id_is_never_used_again(
@@ -101,7 +112,7 @@ def test_an_expiry_too_far_ahead_counts_as_expired(
     worked: tuple[Session, int], settings: Settings, now: datetime, ahead: timedelta
 ) -> None:
     session, lease = worked
-    ledger.claim(session, lease, now, 10)
+    claim(session, settings, lease, now, 10)
     assert ledger.reclaim(session, settings, now) == 0
     assert ledger.reclaim(session, settings, now - ahead) == 1
 
@@ -110,21 +121,22 @@ def test_in_doubt_is_sent_again_twice_then_held(
     worked: tuple[Session, int], settings: Settings, now: datetime
 ) -> None:
     session, lease = worked
-    id = ledger.claim(session, lease, now, 1)[0].id
+    id = claim(session, settings, lease, now, 1)[0].id
     waits = {1: timedelta(0), 2: timedelta(minutes=15)}
+    due = {1: AT_ONCE, 2: now + waits[2]}
     for expected in (1, 2, 3):
         assert open_row(session, settings, lease, id, now)
         settle(session, settings, lease, id, Outcome.IN_DOUBT, now)
         assert row(session, id).in_doubt == expected
         if expected < 3:
-            assert row(session, id).due_at == now + waits[expected], "the second time it waits"
+            assert row(session, id).due_at == due[expected], "the second time it waits"
             now += waits[expected]
-            assert id in [claimed.id for claimed in ledger.claim(session, lease, now, 100)]
+            assert id in [claimed.id for claimed in claim(session, settings, lease, now, 100)]
     assert row(session, id).due_at is None
-    assert id not in [claimed.id for claimed in ledger.claim(session, lease, now, 100)]
+    assert id not in [claimed.id for claimed in claim(session, settings, lease, now, 100)]
     assert ledger.counts(session, 1)["in_doubt"] == 1
     assert ledger.release_held(session, 1, now, send=True) == 1
-    assert [claimed.id for claimed in ledger.claim(session, lease, now, 100)] == [id]
+    assert [claimed.id for claimed in claim(session, settings, lease, now, 100)] == [id]
 
 
 def test_in_doubt_hold_holds_at_once(
@@ -132,7 +144,7 @@ def test_in_doubt_hold_holds_at_once(
 ) -> None:
     session, lease = worked
     settings = replace(settings, in_doubt="hold")
-    id = ledger.claim(session, lease, now, 1)[0].id
+    id = claim(session, settings, lease, now, 1)[0].id
     open_row(session, settings, lease, id, now)
     ledger.release_lease(session, settings, lease, now)
     assert row(session, id).due_at is None
@@ -142,7 +154,7 @@ def test_leaving_withdraws_all_but_the_opened_row(
     worked: tuple[Session, int], settings: Settings, now: datetime
 ) -> None:
     session, lease = worked
-    opened, claimed = ledger.claim(session, lease, now, 2)
+    opened, claimed = claim(session, settings, lease, now, 2)
     open_row(session, settings, lease, opened.id, now)
     pending = session.scalars(select(Delivery).where(Delivery.state == "pending")).first()
     assert pending is not None
@@ -161,7 +173,7 @@ def test_a_deferred_row_comes_back_and_is_given_up(
     worked: tuple[Session, int], settings: Settings, now: datetime
 ) -> None:
     session, lease = worked
-    id = ledger.claim(session, lease, now, 1)[0].id
+    id = claim(session, settings, lease, now, 1)[0].id
     open_row(session, settings, lease, id, now)
     settle(session, settings, lease, id, Outcome.DEFERRED, now)
     found = row(session, id)
@@ -170,7 +182,7 @@ def test_a_deferred_row_comes_back_and_is_given_up(
     assert timedelta(minutes=10) < found.due_at - now < timedelta(minutes=20)
     assert found.reply == "451 4.3.0 try later <address>"
     later = now + timedelta(hours=settings.delivery_give_up)
-    assert id in [claimed.id for claimed in ledger.claim(session, lease, later, 100)]
+    assert id in [claimed.id for claimed in claim(session, settings, lease, later, 100)]
     open_row(session, settings, lease, id, later)
     settle(session, settings, lease, id, Outcome.DEFERRED, later)
     assert row(session, id).state is DeliveryState.REFUSED
@@ -181,7 +193,7 @@ def test_i3_the_states_add_up_to_planned(
 ) -> None:
     session, lease = worked
     outcomes = [Outcome.ACCEPTED, Outcome.REFUSED, Outcome.DEFERRED, Outcome.IN_DOUBT]
-    for claimed, outcome in zip(ledger.claim(session, lease, now, 4), outcomes, strict=True):
+    for claimed, outcome in zip(claim(session, settings, lease, now, 4), outcomes, strict=True):
         open_row(session, settings, lease, claimed.id, now)
         settle(session, settings, lease, claimed.id, outcome, now)
     counts = ledger.counts(session, 1)
@@ -202,7 +214,7 @@ def test_a_newer_issue_takes_over_what_was_certainly_not_sent(
     worked: tuple[Session, int], settings: Settings, now: datetime
 ) -> None:
     session, lease = worked
-    accepted, claimed, doubtful = ledger.claim(session, lease, now, 3)
+    accepted, claimed, doubtful = claim(session, settings, lease, now, 3)
     for one, outcome in ((accepted, Outcome.ACCEPTED), (doubtful, Outcome.IN_DOUBT)):
         open_row(session, settings, lease, one.id, now)
         settle(session, settings, lease, one.id, outcome, now)
@@ -215,7 +227,7 @@ def test_a_newer_issue_takes_over_what_was_certainly_not_sent(
     ledger.release_lease(session, settings, lease, now)
     ledger.release_held(session, 1, now, send=False)
     lease = ledger.take_lease(session, settings, "test", now)
-    for one in ledger.claim(session, lease, now, 2, issue_number=1):
+    for one in claim(session, settings, lease, now, 2, 1):
         open_row(session, settings, lease, one.id, now)
         settle(session, settings, lease, one.id, Outcome.ACCEPTED, now)
     assert plan_all(session, newer, now) == 2, "the two that had to settle first"
@@ -259,6 +271,7 @@ def test_a_clock_a_little_behind_takes_no_live_lease_away(
     assert ledger.reclaim(session, settings, now) == 0
 
 
+@pytest.mark.sqlite("PostgreSQL's planner goes by the size of the tables, and these are small")
 def test_every_hot_question_is_answered_by_an_index(planned: Database, now: datetime) -> None:
     """A scan of all deliveries for each reader made planning quadratic."""
     seen: list[str] = []

@@ -14,6 +14,7 @@ from newsletter.issues import publishing
 from newsletter.issues.compiler import compile_issue
 from newsletter.models import Issue, IssueState, Notice, NoticeState, SubscriberState
 from newsletter.settings import Settings
+from tests.delivery.conftest import claim
 from tests.issues.conftest import AddReader, Shelf
 from tests.issues.test_publishing import OK, accept_all, compiled, held
 
@@ -30,10 +31,12 @@ def one(
     outcome: Outcome = Outcome.ACCEPTED,
     issue: int | None = None,
 ) -> list[Claimed]:
-    rows = ledger.claim(session, lease, now, 1, issue)
+    rows = claim(session, settings, lease, now, 1, issue)
     for row in rows:
-        assert ledger.settle_and_open(session, settings, lease, [], [row.id], now)
-        ledger.settle_and_open(session, settings, lease, [Settled(row.id, outcome, OK)], [], now)
+        assert ledger.settle_and_open(session.connection(), settings, lease, [], [row.id], now)
+        ledger.settle_and_open(
+            session.connection(), settings, lease, [Settled(row.id, outcome, OK)], [], now
+        )
     session.expire_all()
     return rows
 
@@ -121,11 +124,13 @@ def test_closing_an_issue_withdraws_no_row_of_one_planned_later(
     weekly = compiled(session, settings, shelf, now, "weekly")
     send_it(session, settings, weekly, now)
     lease = ledger.take_lease(session, settings, "t", now)
-    rows = ledger.claim(session, lease, now, 10)
+    rows = claim(session, settings, lease, now, 10)
     for r in rows:
-        ledger.settle_and_open(session, settings, lease, [], [r.id], now)
+        ledger.settle_and_open(session.connection(), settings, lease, [], [r.id], now)
         o = Outcome.DEFERRED if r.email.startswith("x") else Outcome.ACCEPTED
-        ledger.settle_and_open(session, settings, lease, [Settled(r.id, o, OK)], [], now)
+        ledger.settle_and_open(
+            session.connection(), settings, lease, [Settled(r.id, o, OK)], [], now
+        )
     shelf.put("twee")
     monthly = compiled(session, settings, shelf, now, "monthly")
     send_it(session, settings, monthly, now)
@@ -212,8 +217,8 @@ def test_a_held_row_of_somebody_who_left_is_withdrawn(
     issue = compiled(session, settings, shelf, now)
     send_it(session, settings, issue, now)
     lease = ledger.take_lease(session, settings, "t", now)
-    (row,) = ledger.claim(session, lease, now, 1)
-    ledger.settle_and_open(session, settings, lease, [], [row.id], now)
+    (row,) = claim(session, settings, lease, now, 1)
+    ledger.settle_and_open(session.connection(), settings, lease, [], [row.id], now)
     r.state = SubscriberState.LEFT
     session.flush()
     ledger.withdraw(session, r.id, now)

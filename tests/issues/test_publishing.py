@@ -26,6 +26,7 @@ from newsletter.models import (
     Subscriber,
 )
 from newsletter.settings import Settings
+from tests.delivery.conftest import claim
 from tests.issues.conftest import AddReader, Shelf
 
 OK = Reply(Stage.CONTENT, 250, "2.0.0 ok")
@@ -48,11 +49,11 @@ def accept_all(session: Session, settings: Settings, now: datetime) -> dict[str,
     """Work the ledger as the sender would; returns the slugs each reader got, by name."""
     lease = ledger.take_lease(session, settings, "test", now)
     got: dict[str, list[str]] = {}
-    while batch := ledger.claim(session, lease, now, 100):
+    while batch := claim(session, settings, lease, now, 100):
         for row in batch:
-            assert ledger.settle_and_open(session, settings, lease, [], [row.id], now)
+            assert ledger.settle_and_open(session.connection(), settings, lease, [], [row.id], now)
             done = [Settled(row.id, Outcome.ACCEPTED, OK)]
-            ledger.settle_and_open(session, settings, lease, done, [], now)
+            ledger.settle_and_open(session.connection(), settings, lease, done, [], now)
             got.setdefault(row.email.split("@")[0], []).extend(slugs_of(session, row.edition_id))
     ledger.release_lease(session, settings, lease, now)
     publishing.finish(session, settings, now)
@@ -159,9 +160,9 @@ def test_who_was_refused_gets_the_items_with_the_next_issue(
     shelf.put("een")
     publishing.send(session, settings, compiled(session, settings, shelf, now).number, now)
     lease = ledger.take_lease(session, settings, "test", now)
-    (row,) = ledger.claim(session, lease, now, 10)
+    (row,) = claim(session, settings, lease, now, 10)
     no = Settled(row.id, Outcome.REFUSED, Reply(Stage.RCPT, 552, "5.2.2 full"))
-    ledger.settle_and_open(session, settings, lease, [no], [], now)
+    ledger.settle_and_open(session.connection(), settings, lease, [no], [], now)
     publishing.finish(session, settings, now)
     assert compile_issue(session, settings, shelf.library, now, "monthly") is None, "not new"
     shelf.put("twee")
@@ -459,8 +460,8 @@ def test_a_row_in_doubt_of_a_stopped_issue_holds_up_nothing(
     stopped = compiled(session, settings, shelf, now)
     publishing.send(session, settings, stopped.number, now)
     lease = ledger.take_lease(session, settings, "test", now)
-    (row,) = ledger.claim(session, lease, now, 10)
-    ledger.settle_and_open(session, settings, lease, [], [row.id], now)
+    (row,) = claim(session, settings, lease, now, 10)
+    ledger.settle_and_open(session.connection(), settings, lease, [], [row.id], now)
     publishing.stop(session, stopped.number, now)
     ledger.release_lease(session, settings, lease, now)
     shelf.put("twee")

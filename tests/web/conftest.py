@@ -22,6 +22,7 @@ from newsletter.settings import Settings, load
 from newsletter.subscribers.preferences import choice
 from newsletter.tokens import Purpose, Tokens
 from newsletter.web.answers import HONEYPOT
+from tests.postgres import copy_rows
 
 PUBLISHED = (
     "elke-geboorte-telt",
@@ -129,7 +130,9 @@ def published_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture
-def issued(published_file: Path, settings: Settings, build: Build) -> World:
+def issued(published_file: Path, database: Database, build: Build) -> World:
     """The site after its first issue, with a second one waiting."""
-    shutil.copy(published_file, settings.instance_dir / "newsletter.db")
+    published = connect(f"sqlite:///{published_file}")
+    copy_rows(published, database)
+    published.engine.dispose()
     return build()

@@ -4,6 +4,14 @@ Plan, claim, settle, reclaim. Every function runs in the caller's transaction an
 what must be one commit is one function. It does not talk SMTP and does not choose items.
 """
 
+from newsletter.delivery.ledger.claiming import (
+    Batch,
+    Claim,
+    Claimed,
+    bring_back,
+    claim,
+    lies_too_far_ahead,
+)
 from newsletter.delivery.ledger.counting import (
     counts,
     has_open,
@@ -21,33 +29,41 @@ from newsletter.delivery.ledger.leases import (
 )
 from newsletter.delivery.ledger.planning import (
     Group,
+    at_once,
     groups,
     lowest_cursor,
     newest_number,
     plan,
     readers_waiting,
     skip,
+    spread,
     start_cursors,
+    take_stock,
     withdraw_older,
 )
 from newsletter.delivery.ledger.working import (
-    Claimed,
     Settled,
-    claim,
+    give_back,
     park,
     settle_and_open,
     withdraw,
 )
 
 __all__ = [
+    "Batch",
+    "Claim",
     "Claimed",
     "Group",
     "Settled",
+    "at_once",
+    "bring_back",
     "claim",
     "counts",
+    "give_back",
     "groups",
     "has_open",
     "is_claimed",
+    "lies_too_far_ahead",
     "lowest_cursor",
     "newest_number",
     "next_due",
@@ -62,8 +78,10 @@ __all__ = [
     "renew_lease",
     "settle_and_open",
     "skip",
+    "spread",
     "start_cursors",
     "take_lease",
+    "take_stock",
     "withdraw",
     "withdraw_older",
 ]

@@ -6,7 +6,7 @@ from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
 from newsletter.delivery.ledger.rows import changed, closed, is_open, is_waiting
-from newsletter.models import Delivery, DeliveryState, Issue, IssueState
+from newsletter.models import AT_ONCE, Delivery, DeliveryState, Issue, IssueState
 
 
 def counts(session: Session, issue_number: int) -> dict[str, int]:
@@ -44,12 +44,18 @@ def is_claimed(session: Session) -> bool:
     return session.scalar(claimed) is not None
 
 
-def next_due(session: Session, issue_number: int | None = None) -> datetime | None:
-    """When the next waiting row of the issues that are being sent (or of one) comes due."""
+def next_due(
+    session: Session, issue_number: int | None = None, *, asking: bool = False
+) -> datetime | None:
+    """When the next waiting row of the issues that are being sent (or of one) comes due.
+
+    AT_ONCE for one that waits for nothing. `asking`: also of issues that are paused.
+    """
+    states = [IssueState.SENDING, *([IssueState.PAUSED] if asking else [])]
     query = (
         select(func.min(Delivery.due_at))
         .join(Issue, Issue.number == Delivery.issue_number)
-        .where(Issue.state == IssueState.SENDING, is_waiting())
+        .where(Issue.state.in_(states), is_waiting())
     )
     if issue_number is not None:
         query = query.where(Issue.number == issue_number)
@@ -59,6 +65,6 @@ def next_due(session: Session, issue_number: int | None = None) -> datetime | No
 def release_held(session: Session, issue_number: int, now: datetime, *, send: bool) -> int:
     """Rows held in doubt: sent once more, or withdrawn, as a person decided."""
     held = and_(is_waiting(), Delivery.due_at.is_(None))
-    values = {"due_at": now} if send else closed(DeliveryState.WITHDRAWN, now)
+    values = {"due_at": AT_ONCE} if send else closed(DeliveryState.WITHDRAWN, now)
     change = update(Delivery).where(Delivery.issue_number == issue_number, held)
     return changed(session.execute(change.values(**values)))

@@ -27,8 +27,16 @@ def renew_lease(session: Session, settings: Settings, lease_id: int, now: dateti
 
 def release_lease(session: Session, settings: Settings, lease_id: int, now: datetime) -> None:
     """Give back what was claimed; what was opened and not settled is in doubt."""
+    if not _locked(session, lease_id):
+        return
     _give_back(session, settings, Delivery.lease_id == lease_id, now)
     session.execute(delete(Lease).where(Lease.id == lease_id))
+
+
+def _locked(session: Session, lease_id: int) -> bool:
+    """Nobody claims under this lease, or gives it back, until this transaction ends."""
+    query = select(Lease.id).where(Lease.id == lease_id).with_for_update()
+    return session.scalar(query) is not None
 
 
 def ran_out(session: Session, settings: Settings, now: datetime) -> list[int]:

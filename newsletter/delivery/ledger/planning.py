@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import (
     ColumnElement,
     Select,
+    String,
     and_,
+    cast,
     delete,
     exists,
     func,
@@ -15,6 +17,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -23,6 +26,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.delivery.ledger.rows import changed, closed, is_open, is_waiting
 from newsletter.models import (
+    AT_ONCE,
     Cursor,
     Delivery,
     DeliveryState,
@@ -33,6 +37,7 @@ from newsletter.models import (
     SubscriberState,
 )
 
+SCATTER = 7919  # a prime: neighbours in the table get moments far apart
 IN_BULK = {"synchronize_session": False}  # a million rows are not to be loaded
 
 
@@ -57,6 +62,12 @@ def start_cursors(session: Session, subscriber_ids: Sequence[int]) -> None:
     if subscriber_ids:
         rows = [{"subscriber_id": id, "number": newest} for id in subscriber_ids]
         session.execute(insert(Cursor), rows)
+
+
+def take_stock(session: Session) -> None:
+    """Right after an import PostgreSQL knows nothing about the tables, and plans badly."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("ANALYZE subscribers, cursors, deliveries"))
 
 
 def withdraw_older(session: Session, issue: Issue, now: datetime) -> int:
@@ -90,20 +101,28 @@ def groups(session: Session, issue: Issue, top: int) -> list[Group]:
 
 
 def plan(
-    session: Session, issue: Issue, top: int, group: Group, edition_id: int, now: datetime
+    session: Session,
+    issue: Issue,
+    top: int,
+    group: Group,
+    edition_id: int,
+    due_at: ColumnElement[datetime],
 ) -> int:
-    """Write one pending row for each reader of `group`, in one statement; returns how many."""
+    """Write one pending row for each reader of `group`, in one statement; returns how many.
+
+    `due_at` is `at_once()`, or `spread` over a window.
+    """
     readers = _group_readers(issue, top, group).add_columns(
-        *_constants(issue.number, edition_id, now)
+        *_constants(issue.number, edition_id), due_at
     )
     names = [
         "subscriber_id",
         "issue_number",
         "edition_id",
         "state",
-        "due_at",
         "attempts",
         "in_doubt",
+        "due_at",
     ]
     # Another issue may be planning the same reader at this moment: that reader comes later.
     make = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
@@ -174,12 +193,26 @@ def _group_readers(issue: Issue, top: int, group: Group) -> Select[int]:
     )
 
 
-def _constants(issue_number: int, edition_id: int, now: datetime) -> list[ColumnElement[object]]:
+def at_once() -> ColumnElement[datetime]:
+    """For every reader as soon as possible."""
+    return literal(AT_ONCE, Delivery.due_at.type)
+
+
+def spread(session: Session, now: datetime, window: timedelta) -> ColumnElement[datetime]:
+    """For each reader another moment of the window; for one reader always the same."""
+    second = Subscriber.id * SCATTER % int(window.total_seconds())
+    if session.get_bind().dialect.name == "sqlite":
+        start = now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        shift = cast(second, String) + " seconds"
+        return func.strftime("%Y-%m-%d %H:%M:%S", start, shift) + ".000000"
+    return literal(now) + func.make_interval(0, 0, 0, 0, 0, 0, second)
+
+
+def _constants(issue_number: int, edition_id: int) -> list[ColumnElement[object]]:
     return [
         literal(issue_number),
         literal(edition_id),
         literal(DeliveryState.PENDING, Delivery.state.type),
-        literal(now, Delivery.due_at.type),
         literal(0),
         literal(0),
     ]

@@ -3,10 +3,20 @@
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, TextClause, and_, case, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    CursorResult,
+    TextClause,
+    and_,
+    case,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Session
 
-from newsletter.models import Delivery, DeliveryState, Subscriber, SubscriberState
+from newsletter.models import AT_ONCE, Delivery, DeliveryState, Subscriber, SubscriberState
 from newsletter.models.delivery import OPEN, WAITING
 from newsletter.settings import Settings
 
@@ -36,7 +46,7 @@ def closed(state: DeliveryState, now: datetime) -> dict[str, object]:
 def doubtful(settings: Settings, now: datetime) -> dict[str, object]:
     """Opened and unsettled: sent again with the same Message-ID, or held for a person."""
     allowed = RESENDS if settings.in_doubt == "resend" else 0
-    again = case((Delivery.in_doubt == 0, now), else_=now + SECOND_RESEND)
+    again = case((Delivery.in_doubt == 0, AT_ONCE), else_=now + SECOND_RESEND)
     return {
         "state": DeliveryState.PENDING,
         "lease_id": None,
@@ -46,7 +56,7 @@ def doubtful(settings: Settings, now: datetime) -> dict[str, object]:
     }
 
 
-def withdraw_gone(session: Session, rows: ColumnElement[bool], now: datetime) -> None:
+def withdraw_gone(session: Session | Connection, rows: ColumnElement[bool], now: datetime) -> None:
     """Rows of readers who left while a content was under way, and that would be tried again."""
     gone = select(Subscriber.id).where(
         Subscriber.id == Delivery.subscriber_id, Subscriber.state != SubscriberState.ACTIVE

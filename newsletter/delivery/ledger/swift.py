@@ -1,18 +1,22 @@
-"""The four statements of the hot path, in the driver's own words.
+"""The hot path: what every message needs, in the driver's own words, on the driver's connection.
 
-They run for every message, thousands a second; building them from expressions each time would cost
-more than the database does. Nothing else in the ledger is written this way.
+It runs thousands of times a second; statements built from expressions each time, or results that go
+through SQLAlchemy, would cost more than the database does. SQLite gets four statements, since each
+costs next to nothing; PostgreSQL gets one, since each would cost a journey. Nothing else in the
+ledger is written this way.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 
+Accepted: TypeAlias = tuple[int, str | None, str]  # delivery id, status, the relay's words
+
 HELD = """
-SELECT d.id, d.subscriber_id, i.top, d.opened_at IS NOT NULL
-FROM deliveries d JOIN issues i ON i.number = d.issue_number
+SELECT d.id, d.subscriber_id, i.top FROM deliveries d JOIN issues i ON i.number = d.issue_number
 WHERE d.lease_id = ? AND d.state = 'claimed' AND d.id IN ({marks})
 """
 ACCEPT = """
@@ -24,57 +28,89 @@ OPEN = """
 UPDATE deliveries SET opened_at = ?, first_tried_at = COALESCE(first_tried_at, ?)
 WHERE id IN ({marks})
 """
+ALL_AT_ONCE = """
+WITH held AS MATERIALIZED (
+    SELECT d.id, d.subscriber_id, i.top
+    FROM deliveries d JOIN issues i ON i.number = d.issue_number
+    WHERE d.id = ANY(%(ids)s) AND d.lease_id = %(lease)s AND d.state = 'claimed'
+    FOR UPDATE OF d
+), taken AS MATERIALIZED (
+    SELECT h.id, h.subscriber_id, h.top, t.status, t.reply
+    FROM held h JOIN unnest(%(accepted)s::bigint[], %(statuses)s::text[], %(words)s::text[])
+        AS t(id, status, reply) ON t.id = h.id
+), accepted AS (
+    UPDATE deliveries d SET state = 'accepted', lease_id = NULL, due_at = NULL,
+        settled_at = %(now)s, status = t.status, reply = t.reply, attempts = attempts + 1
+    FROM taken t WHERE d.id = t.id
+), moved AS (
+    UPDATE cursors c SET number = t.top FROM taken t
+    WHERE c.subscriber_id = t.subscriber_id AND c.number < t.top
+), opened AS (
+    UPDATE deliveries d SET opened_at = %(now)s,
+        first_tried_at = COALESCE(d.first_tried_at, %(now)s)
+    FROM held h WHERE d.id = h.id AND h.id = ANY(%(opening)s)
+)
+SELECT id FROM held
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A row that is still this lease's."""
+class Step:
+    """One commit's worth: rows the relay took, rows with another outcome, rows to open."""
 
-    subscriber_id: int
-    top: int
-    opened: bool
+    accepted: Sequence[Accepted]
+    others: Sequence[int]
+    opening: Sequence[int]
 
-
-def held(connection: Connection, lease_id: int, ids: Sequence[int]) -> dict[int, Held]:
-    """Of `ids`, those still claimed by this lease, locked for this transaction."""
-    lock = "" if connection.dialect.name == "sqlite" else "FOR UPDATE OF d"
-    sql = _sql(connection, HELD.format(marks=_marks(ids)) + lock)
-    found = connection.exec_driver_sql(sql, (lease_id, *ids))
-    return {id: Held(reader, top or 0, bool(opened)) for id, reader, top, opened in found}
+    @property
+    def ids(self) -> list[int]:
+        """All rows concerned."""
+        return [*(row[0] for row in self.accepted), *self.others, *self.opening]
 
 
-def accept(
-    connection: Connection, rows: Iterable[tuple[int, str | None, str]], now: datetime
-) -> None:
-    """Settle rows (id, status, the relay's words) as accepted."""
-    at = _time(connection, now)
-    values = [(at, status, words, id) for id, status, words in rows]
-    connection.exec_driver_sql(_sql(connection, ACCEPT), values)
+def take(connection: Connection, lease_id: int, step: Step, now: datetime) -> set[int]:
+    """Settle what was accepted, with the cursors of its readers, and mark what is opened.
+
+    Only rows that are still claimed by this lease; returns their ids. Those of `step.others` are
+    only locked.
+    """
+    raw: Any = connection.connection.driver_connection
+    work = _on_sqlite if connection.dialect.name == "sqlite" else _on_postgresql
+    return work(raw, lease_id, step, now)
 
 
-def move_cursors(connection: Connection, rows: Iterable[Held]) -> None:
-    """The readers of these rows have had everything up to their issue's top."""
-    values = [(row.top, row.subscriber_id, row.top) for row in rows]
-    connection.exec_driver_sql(_sql(connection, MOVE), values)
-
-
-def mark_opened(connection: Connection, ids: Sequence[int], now: datetime) -> None:
-    """The content of these rows may leave from the next commit on."""
-    at = _time(connection, now)
-    sql = _sql(connection, OPEN.format(marks=_marks(ids)))
-    connection.exec_driver_sql(sql, (at, at, *ids))
+def _on_sqlite(raw: Any, lease_id: int, step: Step, now: datetime) -> set[int]:
+    ids = step.ids
+    held = {
+        id: (reader, top)
+        for id, reader, top in raw.execute(HELD.format(marks=_marks(ids)), (lease_id, *ids))
+    }
+    at = now.astimezone(UTC).isoformat(" ", "microseconds").removesuffix("+00:00")
+    accepted = [row for row in step.accepted if row[0] in held]
+    if accepted:
+        raw.executemany(ACCEPT, [(at, status, words, id) for id, status, words in accepted])
+        tops = [held[row[0]] for row in accepted]
+        raw.executemany(MOVE, [(top, reader, top) for reader, top in tops])
+    opening = [id for id in step.opening if id in held]
+    if opening:
+        raw.execute(OPEN.format(marks=_marks(opening)), (at, at, *opening))
+    return set(held)
 
 
 def _marks(ids: Sequence[int]) -> str:
     return ", ".join("?" * len(ids))
 
 
-def _sql(connection: Connection, sql: str) -> str:
-    return sql if connection.dialect.name == "sqlite" else sql.replace("?", "%s")
-
-
-def _time(connection: Connection, now: datetime) -> object:
-    """As `UtcDateTime` stores it."""
-    if connection.dialect.name == "sqlite":
-        return now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    return now
+def _on_postgresql(raw: Any, lease_id: int, step: Step, now: datetime) -> set[int]:
+    values = {
+        "ids": step.ids,
+        "lease": lease_id,
+        "accepted": [row[0] for row in step.accepted],
+        "statuses": [row[1] for row in step.accepted],
+        "words": [row[2] for row in step.accepted],
+        "opening": list(step.opening),
+        "now": now,
+    }
+    with raw.pipeline():  # BEGIN travels with it
+        found = raw.execute(ALL_AT_ONCE, values)
+    return {id for (id,) in found}

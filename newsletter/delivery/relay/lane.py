@@ -14,9 +14,14 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from newsletter.delivery.outcomes import Reply, Stage
+from newsletter.delivery.relay.opening import mail_from
 
 MAX_REPLY = 64 * 1024  # octets of one reply; more is not SMTP
 READ = 64 * 1024
+# Time limits as shares of MAIL_TIMEOUT, which is five minutes in RFC 5321 4.5.3.2: two for the
+# answer to DATA, three for a block of content to leave, ten for the answer to the last dot.
+LIMITS: dict[Stage | None, float] = {Stage.DATA: 0.4, Stage.CONTENT: 2.0}
+BLOCK = 0.6
 END = b".\r\n"
 
 
@@ -55,6 +60,7 @@ class Lane:
         self._smtp, self._sock, self._timeout = smtp, smtp.sock, timeout
         self._sock.setblocking(False)
         self._pipelining = smtp.has_extn("pipelining")
+        self.smtputf8 = smtp.has_extn("smtputf8")  # may an address be other than ASCII (RFC 6531)?
         self._out = b""
         self._in = bytearray()
         self._commands: deque[tuple[Stage | None, bytes]] = deque()
@@ -65,6 +71,7 @@ class Lane:
         self._must_reset = False
         self.deadline = 0.0
         self.alive = True
+        self.fruitful = False  # has it carried a message to an answer about that message?
         self.watched = False  # is the loop told when there is room to write?
 
     def fileno(self) -> int:
@@ -73,8 +80,13 @@ class Lane:
 
     @property
     def idle(self) -> bool:
-        """Can it take an envelope?"""
-        return self.alive and self._envelope is None
+        """Does it carry nothing, and could it?"""
+        return self.alive and self._envelope is None and self._content is None
+
+    @property
+    def waits(self) -> bool:
+        """Is it the relay's turn?"""
+        return self.alive and bool(self._expected or self._out)
 
     @property
     def in_flight(self) -> bool:
@@ -103,8 +115,8 @@ class Lane:
         """The commands of an envelope; those that must wait for an answer are kept."""
         self._envelope = _Envelope(id)
         commands: list[tuple[Stage | None, bytes]] = [
-            (Stage.MAIL, f"MAIL FROM:<{sender}>\r\n".encode("ascii")),
-            (Stage.RCPT, f"RCPT TO:<{recipient}>\r\n".encode("ascii")),
+            (Stage.MAIL, f"{mail_from(sender, recipient)}\r\n".encode("ascii")),
+            (Stage.RCPT, f"RCPT TO:<{recipient}>\r\n".encode()),
             (Stage.DATA, b"DATA\r\n"),
         ]
         if self._must_reset:
@@ -130,7 +142,6 @@ class Lane:
 
     def flush(self) -> list[Event]:
         """Write what the socket takes."""
-        self.deadline = time.monotonic() + self._timeout
         try:
             while self._out:
                 sent = self._sock.send(self._out)
@@ -139,7 +150,15 @@ class Lane:
             pass
         except OSError as error:
             return self.fail(str(error))
+        self.deadline = time.monotonic() + self._patience()
         return []
+
+    def _patience(self) -> float:
+        """How long the relay may be silent now (RFC 5321 4.5.3.2), in seconds."""
+        if len(self._out) > self._behind_dot:
+            return self._timeout * BLOCK
+        stage = self._expected[0] if self._expected else None
+        return self._timeout * LIMITS.get(stage, 1.0)
 
     def receive(self) -> list[Event]:
         """Read what has come; a broken conversation ends in `fail`."""
@@ -165,6 +184,7 @@ class Lane:
             if code == 421:
                 return events + self.fail(text)
             self._next_command()
+        self.deadline = time.monotonic() + self._patience()
         return events + self.flush() if self._out else events
 
     def _take_reply(self) -> tuple[int, str] | None:

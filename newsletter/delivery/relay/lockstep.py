@@ -6,8 +6,11 @@ from types import TracebackType
 from typing import Self
 
 from newsletter.delivery.outcomes import Reply, Stage
-from newsletter.delivery.relay.opening import open_connection
+from newsletter.delivery.relay.opening import mail_from, open_connection
 from newsletter.settings import Settings
+
+# What a relay would say that gets such an address unasked (RFC 6531 3.5).
+NO_SMTPUTF8 = "5.6.7 the address needs SMTPUTF8, which the relay does not offer"
 
 
 class Relay:
@@ -32,16 +35,21 @@ class Relay:
         """Open the connection if it is not open; raises as `open_connection` does."""
         if self._smtp is None:
             self._smtp = open_connection(self.settings)
+            self._smtp.command_encoding = "utf-8"  # for addresses that need SMTPUTF8
 
-    def deliver(self, recipient: str, content: bytes) -> Reply:
+    def deliver(self, recipient: str, content: bytes, sender: str = "") -> Reply:
         """Hand over one message (dot-stuffed, with its dot) and return the reply that decides.
 
         The connection must be open (`connect`). A broken conversation is a Reply without code.
+        `sender` is the envelope's; empty: MAIL_DEFAULT_SENDER.
         """
+        sender = sender or self.settings.mail_default_sender.addr_spec
         stage = Stage.MAIL
         try:
+            if not (recipient.isascii() or self._open.has_extn("smtputf8")):
+                return Reply(Stage.RCPT, 553, NO_SMTPUTF8)
             for stage, command in (
-                (Stage.MAIL, f"MAIL FROM:<{self.settings.mail_default_sender.addr_spec}>"),
+                (Stage.MAIL, mail_from(sender, recipient)),
                 (Stage.RCPT, f"RCPT TO:<{recipient}>"),
                 (Stage.DATA, "DATA"),
             ):

@@ -63,6 +63,14 @@ def open_connection(settings: Settings) -> smtplib.SMTP:
         raise TryLater(_unreachable(settings, error)) from None
 
 
+def mail_from(sender: str, recipient: str) -> str:
+    """The command that begins an envelope; an address that is not ASCII asks for SMTPUTF8.
+
+    Its To: has more than seven bits then, and who offers the one offers 8BITMIME (RFC 6531 3.1).
+    """
+    return f"MAIL FROM:<{sender}>{'' if recipient.isascii() else ' BODY=8BITMIME SMTPUTF8'}"
+
+
 def _words(error: smtplib.SMTPResponseException) -> str:
     text = error.smtp_error
     return (

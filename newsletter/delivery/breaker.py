@@ -1,0 +1,42 @@
+"""The circuit breaker: when so much of an issue is not taken that it must not go on like this."""
+
+from collections import deque
+from dataclasses import dataclass
+
+from newsletter.delivery.outcomes import Outcome, Reply, Verdict
+from newsletter.settings import Settings
+
+FAILED = (Outcome.DEFERRED, Outcome.REFUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why an issue must pause, and whether it goes on by itself once the relay answers."""
+
+    why: str
+    by_itself: bool
+
+
+class Breaker:
+    """Watches the last FAILURE_SAMPLE messages of each issue, in one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._share, self._sample = settings.failure_share, settings.failure_sample
+        self._last: dict[int, deque[Outcome]] = {}
+
+    def note(self, issue_number: int, verdict: Verdict, reply: Reply) -> Pause | None:
+        """Count an outcome; a Pause when the share of failures is too large."""
+        if verdict.outcome is Outcome.OURS:
+            return Pause(f"the relay refuses our mail: {reply.words}", by_itself=False)
+        last = self._last.setdefault(issue_number, deque(maxlen=self._sample))
+        last.append(Outcome.ACCEPTED if verdict.expected else verdict.outcome)
+        if verdict.outcome not in FAILED or len(last) < self._sample:
+            return None
+        refused, deferred = last.count(Outcome.REFUSED), last.count(Outcome.DEFERRED)
+        if refused + deferred <= self._share * self._sample:
+            return None
+        return Pause(
+            f"of the last {self._sample} messages {refused} were refused and {deferred} deferred; "
+            f"the last reply was: {reply.words}",
+            by_itself=deferred > refused,
+        )
