@@ -12,10 +12,10 @@ export PIP_USER := 0
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint format bench setup setup-dev lock clean
+.PHONY: help run demo test lint format bench bench-large chaos setup setup-dev lock clean
 
 help: ## Say what each command does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 run: setup ## Run the site with its scheduler and mail catcher, on http://localhost:5000
 	@exec $(BIN)/newsletter serve $(ARGS)
@@ -36,8 +36,14 @@ format: setup-dev ## Put the code in the house style
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-bench: setup-dev ## Measure the speed of sending, beside peers
+bench: setup-dev ## Measure the speed of sending, beside peers (about four minutes)
 	@exec $(BIN)/python -m tests.bench $(ARGS)
+
+bench-large: setup-dev ## The same, and an issue for a million readers
+	@exec $(BIN)/python -m tests.bench --large $(ARGS)
+
+chaos: setup-dev ## Kill the sender 200 times and count (about half an hour)
+	@exec $(BIN)/python -m tests.faults.chaos $(ARGS)
 
 setup: ## Prepare .venv for running (run and demo do this)
 	@$(call install,requirements.lock,runtime,about half a minute)

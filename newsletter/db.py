@@ -105,10 +105,20 @@ class Database:
                 raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
-    def transaction(self, connection: Connection) -> Iterator[Connection]:
-        """A transaction of `connection` that may write; committed at the end."""
-        with self._turn, connection.begin():
-            yield connection
+    def transaction(self, connection: Connection, *, single: bool = False) -> Iterator[Connection]:
+        """A transaction of `connection` that may write; committed at the end.
+
+        `single`: of one statement on PostgreSQL, on the driver's own connection. The server commits
+        it by itself, so that BEGIN and COMMIT need no journeys.
+        """
+        if not single or self.engine.name == "sqlite":
+            with self._turn, connection.begin():
+                yield connection
+            return
+        raw: Any = connection.connection.driver_connection
+        raw.autocommit = True
+        yield connection
+        raw.autocommit = False
 
     @contextmanager
     def read(self) -> Iterator[Session]:

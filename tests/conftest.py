@@ -20,13 +20,15 @@ from tests.postgres import OLDEST, Server, Shared, binaries, running
 CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"]
 CHROMIUM_ARGUMENTS += ["--disable-background-networking", "--disable-component-update"]
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+MISSING = {
+    "browser": "there is no Chromium (Debian: apt-get install chromium)",
+    "postgresql": f"there is no PostgreSQL {OLDEST} or newer (Debian: apt-get install postgresql)",
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "sqlite(why): of what uses a database, runs on SQLite only")
-    config.addinivalue_line(
-        "markers", "postgresql: runs on PostgreSQL; skipped where there is none"
-    )
+    config.addinivalue_line("markers", "postgresql: runs on PostgreSQL; skipped without one")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -42,19 +44,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("database_kind", ["sqlite", postgresql])
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without Chromium its tests are skipped, but in CI, where that would hide something."""
-    if CHROMIUM or os.environ.get("CI") == "true":
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Without Chromium or PostgreSQL the tests that need it are skipped, and counted in one line.
+
+    But not in CI, where that would hide something.
+    """
+    if os.environ.get("CI") == "true":
         return
-    for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.skip(reason="there is no Chromium"))
+    for marker, found in (("browser", CHROMIUM), ("postgresql", binaries())):
+        if not found and item.get_closest_marker(marker):
+            pytest.skip(MISSING[marker])
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The system's Chromium, headless."""
-    assert CHROMIUM, "there is no Chromium (Debian: apt-get install chromium)"
+    assert CHROMIUM, MISSING["browser"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         yield browser
@@ -73,12 +78,9 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
-    """A PostgreSQL server of this process; skipped without one, but in CI, which promises it."""
+    """A PostgreSQL server of this process alone."""
     programs = binaries()
-    missing = f"there is no PostgreSQL {OLDEST} or newer (Debian: apt-get install postgresql)"
-    if not programs and os.environ.get("CI") != "true":
-        pytest.skip(missing)
-    assert programs, missing
+    assert programs, MISSING["postgresql"]
     with running(programs) as server:
         yield server
 

@@ -6,6 +6,7 @@ says goes to a file: with the caller's pipes, who reads those would wait as long
 
 import contextlib
 import ctypes
+import functools
 import os
 import pwd
 import re
@@ -48,6 +49,7 @@ OPTIONS = {
 DURABLE = {"fsync": "on", "full_page_writes": "on", "shared_buffers": "128MB"}
 
 
+@functools.cache
 def binaries() -> Path | None:
     """The folder of `postgres` and `initdb`: that of PATH, or else the newest that Debian has."""
     found = shutil.which("postgres")
@@ -155,9 +157,7 @@ def _initialise(programs: Path, folder: Path, account: dict[str, Any]) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def _start(
-    programs: Path, folder: Path, account: dict[str, Any], chosen: dict[str, str]
-) -> Server:
+def _start(programs: Path, folder: Path, account: dict[str, Any], chosen: dict[str, str]) -> Server:
     options = [f"--{name}={value}" for name, value in chosen.items()]
     command = [str(programs / "postgres"), "-D", str(folder / "data"), *options]
     for _ in range(ATTEMPTS):

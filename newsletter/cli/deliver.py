@@ -6,10 +6,11 @@ import threading
 
 import click
 
-from newsletter.cli.office import as_json, open_office, print_json, progress
+from newsletter.cli.office import Office, as_json, open_office, print_json, progress
 from newsletter.delivery import ledger
 from newsletter.issues import publishing
 from newsletter.jobs import tasks
+from newsletter.models import Issue
 
 
 @click.command("deliver")
@@ -41,6 +42,7 @@ def command(number: int | None, connections: int | None, as_json: bool) -> None:
             on_accepted=advance,
         )
     _say(done, as_json)
+    _say_why(office, done.paused)
     raise SystemExit(1 if done.paused or done.held else 0)
 
 
@@ -56,6 +58,14 @@ def _say(done: tasks.Delivered, as_json: bool) -> None:
             "once more, `newsletter issues stop N` withdraws them.",
             err=True,
         )
-    for issue in done.paused:
-        click.echo(f"Issue {issue} is paused; `newsletter issues show {issue}` says why.", err=True)
     return None
+
+
+def _say_why(office: Office, paused: list[int]) -> None:
+    """What each paused issue waits for: a person, or a relay that takes mail again."""
+    with office.database.read() as session:
+        for issue in (session.get_one(Issue, number) for number in paused):
+            then = f"`newsletter issues resume {issue.number}` goes on."
+            if issue.ask_at:
+                then = f"The relay is asked again at {issue.ask_at.isoformat()}."
+            click.echo(f"Issue {issue.number} is paused: {issue.why}. {then}", err=True)

@@ -16,6 +16,7 @@ from newsletter.errors import FixSettings, NewsletterError
 from newsletter.settings import Settings
 
 REDIAL = 1.0  # seconds between tries of a relay that went away
+MORE = 30.0  # seconds before a relay that gives fewer connections than wanted is asked for more
 PATIENCE = 15.0  # seconds such a relay is tried for, when it worked before in the same run
 
 
@@ -31,13 +32,16 @@ class Connections:
         self._pool = ThreadPoolExecutor(count, "open-connection")
         self._dialling: list[Future[Lane]] = []
         self._away_since: float | None = None
-        self._redial_at = 0.0
+        self._redial_at = self._more_at = 0.0
+        self._problem: NewsletterError | None = None  # the last dial's, until all of them ended
         self.lanes: list[Lane] = []
         self.worked = False  # did the relay answer about any message in this run?
 
     def dial(self) -> None:
         """Open as many connections as are missing; with a relay that went away, one."""
-        if time.monotonic() < self._redial_at:
+        if self._problem is not None or time.monotonic() < (
+            self._more_at if self.lanes else self._redial_at
+        ):
             return
         wanted = 1 if self._away_since is not None else self._count
         while len(self.lanes) + len(self._dialling) < wanted:
@@ -47,21 +51,23 @@ class Connections:
 
     def take_dialled(self) -> NewsletterError | None:
         """Add the connections that were opened since; the error when there is none at all."""
-        problem = None
         for future in [future for future in self._dialling if future.done()]:
             self._dialling.remove(future)
             try:
                 lane = future.result()
             except NewsletterError as error:
-                problem = error
+                self._problem = error
                 continue
             self.lanes.append(lane)
             self._selector.register(lane, selectors.EVENT_READ)
             self._away_since = None
-        # Fewer connections than wanted are no problem; none at all is.
-        if problem is None or self.lanes or self._dialling or self._wait(problem):
+        if self._problem is None or (self._dialling and not self.lanes):
             return None
-        return problem
+        problem, self._problem = self._problem, None
+        if self.lanes:  # fewer connections than wanted are no problem
+            self._more_at = time.monotonic() + MORE
+            return None
+        return None if self._wait(problem) else problem
 
     def _wait(self, problem: NewsletterError) -> bool:
         """A relay that worked a moment ago, and is restarted, gets time to come back."""

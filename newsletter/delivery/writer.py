@@ -34,6 +34,12 @@ class Order:
     given_back: Sequence[int] = ()
     claim: Claim | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Nothing but acceptances and openings, as nearly always: one statement does it."""
+        rare = self.parked or self.given_back or self.claim
+        return not rare and all(row.outcome is Outcome.ACCEPTED for row in self.settled)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -96,7 +102,7 @@ class Writer:
         now = self._clock()
         if self._connection is None:
             self._connection = self._database.engine.connect()
-        with self._database.transaction(self._connection) as connection:
+        with self._database.transaction(self._connection, single=order.is_plain) as connection:
             opened = ledger.settle_and_open(
                 connection, self._settings, self._lease_id, order.settled, order.opening, now
             )

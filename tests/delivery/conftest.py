@@ -1,6 +1,7 @@
 """An issue with one edition and as many readers as a test wants, planned by the ledger itself."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -128,3 +129,10 @@ def claim(
     batch = ledger.claim(session, settings, lease_id, Claim(limit, issue_number), now)
     session.flush()
     return list(batch.rows)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Look until it holds, for twenty seconds at most."""
+    deadline = time.monotonic() + 20
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)

@@ -18,6 +18,7 @@ from newsletter.models import (
     Cursor,
     Delivery,
     DeliveryState,
+    Edition,
     Issue,
     Subscriber,
     SubscriberState,
@@ -292,3 +293,42 @@ def test_every_hot_question_is_answered_by_an_index(planned: Database, now: date
             assert not any("SCAN deliveries" in row[3] and "INDEX" not in row[3] for row in plan), (
                 sql
             )
+
+
+def test_smt_20_a_window_spreads_the_rows_evenly(
+    database: Database, settings: Settings, now: datetime
+) -> None:
+    window = timedelta(hours=2)
+    with database.write() as session:
+        add_readers(session, 240, now)
+        issue = add_issue(session, now)
+        (group,) = ledger.groups(session, issue, 1)
+        edition = session.scalars(select(Edition)).one()
+        due_at = ledger.spread(session, now, window)
+        assert ledger.plan(session, issue, 1, group, edition.id, due_at) == 240
+        moments = [row.due_at or AT_ONCE for row in session.scalars(select(Delivery))]
+    assert now <= min(moments) <= max(moments) < now + window
+    for quarter in range(4):
+        start = now + quarter * window / 4
+        here = [moment for moment in moments if start <= moment < start + window / 4]
+        assert 40 <= len(here) <= 80
+    with database.write() as session:
+        lease = ledger.take_lease(session, settings, "test", now)
+        some = claim(session, settings, lease, now + window / 2, 1000)
+        assert 100 <= len(some) <= 140
+
+
+def test_a_clock_set_back_holds_up_nothing_for_long(
+    worked: tuple[Session, int], settings: Settings, now: datetime
+) -> None:
+    """Pending rows have no time at all; deferred ones are brought back when theirs is absurd."""
+    session, lease = worked
+    first = claim(session, settings, lease, now, 1)[0]
+    open_row(session, settings, lease, first.id, now)
+    settle(session, settings, lease, first.id, Outcome.DEFERRED, now)
+    yesterday = now - timedelta(days=1)
+    assert len(claim(session, settings, lease, yesterday, 100)) == 24
+    assert ledger.lies_too_far_ahead(session, settings, yesterday)
+    assert ledger.bring_back(session, settings, yesterday) == 1
+    assert [row.id for row in claim(session, settings, lease, yesterday, 100)] == [first.id]
+    assert not ledger.lies_too_far_ahead(session, settings, now)

@@ -16,7 +16,7 @@ from newsletter.issues import publishing
 from newsletter.jobs import tasks
 from newsletter.models import Issue, IssueState, Notice, NoticeKind
 from newsletter.settings import Settings
-from tests.delivery.conftest import add_issue, add_readers, plan_all
+from tests.delivery.conftest import add_issue, add_readers, plan_all, wait_until
 from tests.relay import RelayLog, free_port, running
 
 
@@ -154,6 +154,7 @@ def test_a_refusing_relay_gets_one_message_on_one_connection(
     relay.script = lambda at, _r: "451 4.3.0 later" if at == "mail" else None
     with pytest.raises(TryLater):
         deliver(crowd, sensitive)
+    wait_until(lambda: relay.connections == 2 and not relay.open)
     for _ in range(3):
         relay.connections, before = 0, relay.verbs.count("MAIL")
         _time_passes(crowd)

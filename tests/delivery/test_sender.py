@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from newsletter.errors import FixContent, TryLater
 from newsletter.models import Delivery, DeliveryState, Subscriber
 from newsletter.settings import Settings
 from newsletter.tokens import Purpose, Tokens, parse
+from tests.delivery.conftest import wait_until
 from tests.relay import RelayLog
 
 
@@ -300,9 +300,3 @@ def child_environment(settings: Settings, port: int) -> dict[str, str]:
         "MAIL_SERVER": "127.0.0.1",
         "MAIL_PORT": str(port),
     }
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)

@@ -85,13 +85,14 @@ def main() -> None:
     os.set_blocking(ringer, False)
     signal.set_wakeup_fd(ringer)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    orders = os.fdopen(0, "rb", buffering=0, closefd=False)  # read ahead, select would miss some
     while True:
         ready, _, _ = select.select([0, bell], [], [])
         if bell in ready:
             os.read(bell, 512)
             _tell_ends()
         if 0 in ready:
-            line = sys.stdin.buffer.raw.readline()  # type: ignore[attr-defined]
+            line = orders.readline()
             if not line:
                 return
             order = json.loads(line)

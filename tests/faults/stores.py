@@ -2,7 +2,9 @@
 
 import itertools
 import shutil
+import signal
 import sqlite3
+import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,17 +13,25 @@ from typing import Any
 
 import psycopg
 
+from tests import postgres
+from tests.faults.programs import wait_for
 from tests.postgres import Server
 
+PREFIX = "newsletter-faults-"
 _names = (f"world{number}" for number in itertools.count(1))
 
 
 def new_folder() -> Path:
     """In memory where there is such a place: a killed process loses nothing of what is there."""
     memory = Path("/dev/shm")
-    return Path(
-        tempfile.mkdtemp(prefix="newsletter-faults-", dir=memory if memory.is_dir() else None)
-    )
+    return Path(tempfile.mkdtemp(prefix=PREFIX, dir=memory if memory.is_dir() else None))
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove what `new_folder` made, and nothing else, whatever a test did to its paths."""
+    made = folder.name.startswith(PREFIX) and not folder.is_symlink()
+    assert made, f"{folder} was not made by new_folder"
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass
@@ -59,7 +69,8 @@ class Store:
         """What a fault does to the database behind our program's back."""
         if self.server:
             with psycopg.connect(self.url, autocommit=True) as connection:
-                connection.execute(sql.encode())
+                for statement in sql.split("; "):
+                    connection.execute(statement.encode())
             return
         writer = sqlite3.connect(self.file, timeout=30)
         try:
@@ -95,10 +106,10 @@ class Store:
         self._order(f"CREATE DATABASE {name} TEMPLATE {self.name}")
         return Store(folder, self.server, name)
 
-    def close(self) -> None:
+    def drop(self) -> None:
+        """The database goes; the folder is the world's to remove."""
         if self.server:
             self.server.drop(self.name)
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _order(self, sql: str) -> None:
         assert self.server
@@ -106,9 +117,9 @@ class Store:
             connection.execute(sql.encode())
 
 
-def empty(server: Server | None) -> Store:
+def empty(home: Path, server: Server | None) -> Store:
     """A database with nothing in it, not even tables."""
-    folder = new_folder() / "instance"
+    folder = home / "instance"
     folder.mkdir(mode=0o700)
     if server is None:
         return Store(folder)
@@ -120,3 +131,22 @@ def empty(server: Server | None) -> Store:
 def settings_of(store: Store) -> Mapping[str, str]:
     """Where a program finds this database."""
     return {"INSTANCE_DIR": str(store.folder), "DATABASE_URL": store.url}
+
+
+def restart(server: Server) -> None:
+    """The server crashes, in so far as it can be told to, and is started again on its port."""
+    command = [str(word) for word in server.process.args]  # type: ignore[union-attr]
+    folder = Path(command[command.index("-D") + 1])
+    server.process.send_signal(signal.SIGQUIT)  # immediate shutdown: recovery from its log
+    server.process.wait()
+    with (folder.parent / "log").open("ab") as log:
+        server.process = subprocess.Popen(
+            command,
+            **postgres._account(),
+            **postgres._surroundings(folder.parent),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=postgres._end_with_the_parent(),
+        )
+    wait_for(lambda: server.is_ours(folder), "the server's new start")

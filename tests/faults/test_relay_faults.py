@@ -9,7 +9,7 @@ import pytest
 from tests.faults.conftest import NewWorld
 from tests.faults.judge import judge
 from tests.faults.programs import wait_for
-from tests.faults.world import World
+from tests.faults.world import World, reader
 from tests.relay import Script, free_port, running
 
 READERS = 60
@@ -181,7 +181,7 @@ def test_421_in_mid_session(new_world: NewWorld, stage: str, reply: str) -> None
 
 
 def test_a_permanent_no_hits_one_recipient(new_world: NewWorld) -> None:
-    unlucky = {"r7@voorbeeld.example": "rcpt", "r33@voorbeeld.example": "content"}
+    unlucky = {reader(7): "rcpt", reader(33): "content"}
 
     def script(stage: str, recipient: str) -> str | None:
         return "550 5.1.1 no such user" if unlucky.get(recipient) == stage else None
@@ -282,7 +282,7 @@ def test_no_smtputf8(new_world: NewWorld) -> None:
     world = new_world(readers=READERS)
     change = "UPDATE subscribers SET email = 'zoë@voorbeeld.example' WHERE email LIKE 'r9@%'"
     world.store.change(change)
-    world.readers.remove("r9@voorbeeld.example")
+    world.readers.remove(reader(9))
     world.finish()
     judge(world)
     assert world.show()["deliveries"]["refused"] == 1

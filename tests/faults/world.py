@@ -10,6 +10,7 @@ import shutil
 import threading
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import psycopg
 
 from tests.faults.programs import SECONDS, Birth, Done, Program, wait_for
 from tests.faults.shelf import make_shelf, write_item
-from tests.faults.stores import Store, empty, new_folder, settings_of
+from tests.faults.stores import Store, empty, new_folder, remove_folder, settings_of
 from tests.postgres import Server
 from tests.relay import RelayLog
 
@@ -31,10 +32,15 @@ SETTINGS = {
     "GRACE_SECONDS": "5",
     "RELAY_REST_SECONDS": "1",
     "RETRY_MINUTES": "0.01",
+    "DOMAIN_REST_MINUTES": "0.01",
     "FAILURE_SHARE": "1",  # the pause by itself has tests of its own
     "DELIVERY_CONNECTIONS": "4",
 }
 COUNT = "SELECT state, count(*) FROM deliveries WHERE issue_number = {number} GROUP BY state"
+WORK = """
+SELECT 1 FROM deliveries WHERE state = 'claimed'
+OR (state IN ('pending', 'deferred') AND due_at < '{soon}') LIMIT 1
+"""
 FALSELY_SENT = """
 SELECT i.number, d.state FROM issues i JOIN deliveries d ON d.issue_number = i.number
 WHERE i.state = 'sent' AND d.state IN ('pending', 'claimed', 'deferred') LIMIT 1
@@ -46,6 +52,7 @@ class World:
 
     def __init__(self, store: Store, shelf: Path, readers: list[str], birth: Birth) -> None:
         self.store, self.shelf, self.readers, self.birth = store, shelf, readers, birth
+        self.home = shelf.parent  # made by `new_folder`; nothing else is ever removed
         self.relay = RelayLog()
         self.settings: dict[str, str] = {}
         self.programs: list[Program] = []
@@ -55,13 +62,13 @@ class World:
 
     # --- programs -------------------------------------------------------------------------------
 
-    def environ(self, **settings: str) -> Mapping[str, str]:
+    def environ(self, **settings: str) -> dict[str, str]:
         mine = {"CONTENT_DIR": str(self.shelf), "MAIL_PORT": str(self.relay.port or 9)}
-        return SETTINGS | settings_of(self.store) | mine | self.settings | settings
+        return {**SETTINGS, **settings_of(self.store), **mine, **self.settings, **settings}
 
-    def start(self, *arguments: str, birth: Birth | None = None, **settings: str) -> Program:
+    def start(self, *arguments: str, **settings: str) -> Program:
         """`newsletter …`, not waited for."""
-        return self._start("newsletter.cli", list(arguments), settings, birth or self.birth)
+        return self._start("newsletter.cli", list(arguments), settings, self.birth)
 
     def start_clocked(self, offset: float, *arguments: str, **settings: str) -> Program:
         """The same with a clock that is wrong by so many seconds; see `set_clock`."""
@@ -73,7 +80,7 @@ class World:
         self, module: str, arguments: list[str], settings: Mapping[str, str], birth: Birth
     ) -> Program:
         self._watch()
-        output = self.store.folder.parent / f"program{len(self.programs)}"
+        output = self.home / f"program{len(self.programs)}"
         program = Program(birth, module, arguments, self.environ(**settings), output)
         self.programs.append(program)
         return program
@@ -86,7 +93,7 @@ class World:
 
     @property
     def _clock(self) -> Path:
-        return self.store.folder.parent / "clock"
+        return self.home / "clock"
 
     def set_clock(self, offset: float) -> None:
         """Every clocked program sees this within a few hundredths of a second."""
@@ -103,11 +110,17 @@ class World:
 
     def counts(self, number: int = 1) -> dict[str, int]:
         """Rows by state, read from outside: for waiting."""
-        return dict(self.store.rows(COUNT.format(number=number)))  # type: ignore[arg-type]
+        return dict(self.store.rows(COUNT.format(number=number)))
 
     def state(self, number: int = 1) -> str:
         rows = self.store.rows(f"SELECT state FROM issues WHERE number = {number}")
         return str(rows[0][0]) if rows else ""
+
+    def has_work(self) -> bool:
+        """Is a row being worked, or due within seconds?"""
+        soon = datetime.now(UTC) + timedelta(seconds=2)
+        text = f"{soon:%Y-%m-%d %H:%M:%S}{'' if self.store.is_sqlite else '+00'}"
+        return bool(self.store.rows(WORK.format(soon=text)))
 
     def is_written_to(self) -> bool:
         """Is a transaction writing rows of deliveries at this moment?"""
@@ -135,7 +148,11 @@ class World:
             else:
                 self.start("deliver").wait(seconds)
         found = self.show(number)
-        assert found["state"] == "sent", (found, self.programs[-2].err)
+        assert found["state"] == "sent", (
+            found,
+            [(p.arguments, p.out, p.err) for p in self.programs][-9:],
+            self.store.rows("SELECT * FROM leases"),
+        )
 
     def _watch(self) -> None:
         if self._watcher is None:
@@ -168,18 +185,24 @@ class World:
         if self._watcher:
             self._watcher.join()
         with contextlib.suppress(psycopg.OperationalError):  # the server itself is gone
-            self.store.close()
-        shutil.rmtree(self.store.folder.parent, ignore_errors=True)
+            self.store.drop()
+        remove_folder(self.home)
+
+
+def reader(number: int) -> str:
+    """Three readers to a domain, so that a domain that is slowed down holds up few."""
+    return f"r{number}@plaats{number // 3}.example"
 
 
 def build(server: Server | None, readers: int, birth: Birth, items: int = 2) -> World:
     """A migrated database with readers and a compiled issue 1, made by the commands themselves."""
-    store = empty(server)
-    shelf = make_shelf(store.folder.parent / "content", items)
-    names = [f"r{index}@voorbeeld.example" for index in range(1, readers + 1)]
+    home = new_folder()
+    store = empty(home, server)
+    shelf = make_shelf(home / "content", items)
+    names = [reader(number) for number in range(1, readers + 1)]
     world = World(store, shelf, names, birth)
     world.run("migrate")
-    file = store.folder.parent / "readers.csv"
+    file = world.home / "readers.csv"
     lines = [f"{email},{'fr' if not n % 10 else 'nl'}" for n, email in enumerate(world.readers)]
     confirmed = ",2026-01-02T09:00:00+01:00"
     file.write_text("\n".join(["email,locale,confirmed_at", *(f"{x}{confirmed}" for x in lines)]))

@@ -295,6 +295,7 @@ def test_ten_thousand_rows_go_in(session: Session, settings: Settings) -> None:
         assert count(session, table) == 10_000
 
 
+@pytest.mark.sqlite("it measures how the file is read, and tracing memory is slow")
 def test_memory_stays_flat_however_long_the_file(session: Session, settings: Settings) -> None:
     def peak(number: int) -> int:
         tracemalloc.start()

@@ -6,6 +6,7 @@ owns its socket, which never blocks, and reports what happened as events; it dec
 """
 
 import contextlib
+import re
 import smtplib
 import ssl
 import time
@@ -22,6 +23,7 @@ READ = 64 * 1024
 # answer to DATA, three for a block of content to leave, ten for the answer to the last dot.
 LIMITS: dict[Stage | None, float] = {Stage.DATA: 0.4, Stage.CONTENT: 2.0}
 BLOCK = 0.6
+REPLY = re.compile(rb"[2-5]\d\d(?:[ -]|$)")  # RFC 5321 4.2.1: nothing else is a reply
 END = b".\r\n"
 
 
@@ -193,7 +195,7 @@ class Lane:
         while (end := self._in.find(b"\n", start)) >= 0:
             line = bytes(self._in[start:end]).rstrip(b"\r")
             start = end + 1
-            if not line[:3].isdigit() or line[3:4] not in (b"", b" ", b"-"):
+            if not REPLY.match(line):
                 return -1, f"the relay answered nonsense: {line[:60]!r}"
             lines.append(line[4:].decode("utf-8", "replace"))
             if line[3:4] != b"-":
