@@ -7,9 +7,10 @@ never waits for one of them. This room knows no rows.
 import contextlib
 import selectors
 import socket
+import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 from newsletter.delivery.relay import Lane, open_connection
 from newsletter.errors import FixSettings, NewsletterError
@@ -29,7 +30,6 @@ class Connections:
         self._bell.setblocking(False)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._bell, selectors.EVENT_READ)
-        self._pool = ThreadPoolExecutor(count, "open-connection")
         self._dialling: list[Future[Lane]] = []
         self._away_since: float | None = None
         self._redial_at = self._more_at = 0.0
@@ -45,9 +45,11 @@ class Connections:
             return
         wanted = 1 if self._away_since is not None else self._count
         while len(self.lanes) + len(self._dialling) < wanted:
-            future = self._pool.submit(self._open)
+            future: Future[Lane] = Future()
             future.add_done_callback(self._ring)
             self._dialling.append(future)
+            # A daemon, unlike those of an executor: a silent relay must not hold up the end.
+            threading.Thread(target=self._open, args=(future,), daemon=True).start()
 
     def take_dialled(self) -> NewsletterError | None:
         """Add the connections that were opened since; the error when there is none at all."""
@@ -107,17 +109,20 @@ class Connections:
     def close(self) -> None:
         """Let everything go, at once."""
         for future in self._dialling:
-            if not future.cancel():
-                future.add_done_callback(_close_unused)
-        self._pool.shutdown(wait=False, cancel_futures=True)
+            future.add_done_callback(_close_unused)
         for lane in self.lanes:
             lane.quit()
         self._selector.close()
         self._bell.close()
         self._ringer.close()
 
-    def _open(self) -> Lane:
-        return Lane(open_connection(self._settings), self._settings.mail_timeout)
+    def _open(self, future: "Future[Lane]") -> None:
+        try:
+            lane = Lane(open_connection(self._settings), self._settings.mail_timeout)
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(lane)
 
     def _ring(self, _future: "Future[Lane]") -> None:
         with contextlib.suppress(OSError):
@@ -125,5 +130,5 @@ class Connections:
 
 
 def _close_unused(dialled: "Future[Lane]") -> None:
-    if not dialled.cancelled() and dialled.exception() is None:
+    if dialled.exception() is None:
         dialled.result().quit()

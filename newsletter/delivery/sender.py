@@ -290,6 +290,7 @@ class Sender:
             answer = self._writer.commit(order, self._store_patience())
         except UNAVAILABLE:
             self._stop_by = time.monotonic()  # nothing more can be recorded: nothing more goes
+            self._settled[:0] = settled  # but what is known may be, at the last try
             raise
         if wanted:
             self._rows.extend(answer.batch.rows)
