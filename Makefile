@@ -42,7 +42,7 @@ bench: setup-dev ## Measure the speed of sending, beside peers (about four minut
 bench-large: setup-dev ## The same, and an issue for a million readers
 	@exec $(BIN)/python -m tests.bench --large $(ARGS)
 
-chaos: setup-dev ## Kill the sender 200 times and count (about half an hour)
+chaos: setup-dev ## Kill the sender 200 times and count (about five minutes)
 	@exec $(BIN)/python -m tests.faults.chaos $(ARGS)
 
 setup: ## Prepare .venv for running (run and demo do this)

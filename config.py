@@ -110,7 +110,8 @@ DELIVERY_WINDOW = 0.0
 RETRY_MINUTES = "15, 35, 150"
 # How long a deferred message is tried, in hours.
 DELIVERY_GIVE_UP = 48.0
-# An issue is paused when more than this share of its last FAILURE_SAMPLE messages was not taken.
+# An issue is paused when more than this share of its last FAILURE_SAMPLE messages was not taken, or
+# none of its first ten (1: never).
 FAILURE_SHARE = 0.3
 # See FAILURE_SHARE (a number of messages).
 FAILURE_SAMPLE = 100

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from newsletter.delivery.outcomes import Outcome, Reply, Verdict
 from newsletter.settings import Settings
 
+FEW = 10  # messages of which not one was taken say enough, in an issue for few readers too
 FAILED = (Outcome.DEFERRED, Outcome.REFUSED)
 
 
@@ -18,7 +19,7 @@ class Pause:
 
 
 class Breaker:
-    """Watches the last FAILURE_SAMPLE messages of each issue, in one process."""
+    """Watches the last FAILURE_SAMPLE messages of each issue, in one process, from run to run."""
 
     def __init__(self, settings: Settings) -> None:
         self._share, self._sample = settings.failure_share, settings.failure_sample
@@ -30,13 +31,17 @@ class Breaker:
             return Pause(f"the relay refuses our mail: {reply.words}", by_itself=False)
         last = self._last.setdefault(issue_number, deque(maxlen=self._sample))
         last.append(Outcome.ACCEPTED if verdict.expected else verdict.outcome)
-        if verdict.outcome not in FAILED or len(last) < self._sample:
+        if verdict.outcome not in FAILED:
             return None
         refused, deferred = last.count(Outcome.REFUSED), last.count(Outcome.DEFERRED)
-        if refused + deferred <= self._share * self._sample:
+        none_taken = refused + deferred == len(last) >= min(FEW, self._sample) and self._share < 1
+        too_many = len(last) == self._sample and refused + deferred > self._share * self._sample
+        if not (none_taken or too_many):
             return None
+        count = len(last)
+        last.clear()  # whoever resumes it gives it a fresh start
         return Pause(
-            f"of the last {self._sample} messages {refused} were refused and {deferred} deferred; "
+            f"of the last {count} messages {refused} were refused and {deferred} deferred; "
             f"the last reply was: {reply.words}",
             by_itself=deferred > refused,
         )

@@ -90,11 +90,13 @@ class Connections:
             yield lane, bool(mask & selectors.EVENT_READ), bool(mask & selectors.EVENT_WRITE)
 
     def drop_dead(self) -> int:
-        """Forget the connections that broke; how many of them never carried a message to an end."""
+        """Forget the connections that broke; how many of them began messages in vain."""
         in_vain = 0
         for lane in [lane for lane in self.lanes if not lane.alive]:
             self.lanes.remove(lane)
-            in_vain += not lane.fruitful
+            in_vain += lane.used and not lane.fruitful
+            if not lane.used:  # there was nothing to send, and the relay did not wait
+                self._redial_at = self._more_at = time.monotonic() + REDIAL
             with contextlib.suppress(KeyError):
                 self._selector.unregister(lane)
         return in_vain

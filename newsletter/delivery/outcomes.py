@@ -65,7 +65,8 @@ class Reply:
     @property
     def words(self) -> str:
         """The relay's words as they may be stored: no address in them, at most 500 characters."""
-        return without_addresses(f"{self.code or ''} {self.text}".strip())[:500]
+        said = f"{self.code or ''} {self.text}".replace("\0", "")  # no database takes a NUL
+        return without_addresses(said.strip())[:500]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +124,14 @@ class _Rule:
 RULES = (
     # About us: our login, our rights, our reputation, our message.
     _Rule(PERMANENT, OURS, details=r"7\.(8|9|11)", codes=(530, 534, 535, 538)),
-    _Rule(PERMANENT, OURS, words=r"relay(ing)? (access )?(is )?(denied|not)"),
+    _Rule(PERMANENT, OURS, code=530),
+    _Rule(PERMANENT, OURS, words=r"relay(ing)? (access )?(is )?(denied|not)|client host rejected"),
+    _Rule(PERMANENT, OURS, words=r"authentication (is )?required|sender address rejected"),
     _Rule(PERMANENT, OURS, details=r"7\.(2\d|3[0-2]|40|515)"),  # SPF, DKIM, DMARC, PTR, TLS
     _Rule(PERMANENT, OURS, words=r"\b(SC|DY|OU)-\d{3}\b"),  # Microsoft: our address, our domain
     _Rule(TEMPORARY, OURS_LATER, details=r"7\.(2[3-79]|3[0-2]|40)"),
     _Rule(PERMANENT, UNABLE, details=r"6\.7"),  # SMTPUTF8 is needed (RFC 6531)
+    _Rule(PERMANENT, SOFT, details=r"2\.3"),  # too big for this mailbox
     _Rule(PERMANENT, OURS, details=r"3\.4|6\.\d+"),  # too big, malformed
     _Rule(PERMANENT, OURS, words=r"message (size|too (big|large))|invalid subject header"),
     # Slower, please.
@@ -140,7 +144,8 @@ RULES = (
     _Rule(TEMPORARY, UNSENT, code=421),
     _Rule(PERMANENT, OURS, stages=EARLY),
     # Not now, for this reader.
-    _Rule(TEMPORARY, GREYLISTED, words=r"gr[ae]y-? ?list|try again"),
+    _Rule(TEMPORARY, GREYLISTED, words=r"gr[ae]y-? ?list"),
+    _Rule(TEMPORARY, GREYLISTED, details=r"7\.1|2\.0", words=r"try again|later"),
     _Rule(TEMPORARY, FULL, details=r"2\.2"),
     _Rule(EITHER, DEFERRED, details=r"5\.3"),  # too many recipients (RFC 5321 4.5.3.1.10)
     _Rule(EITHER, DEFERRED, words=r"too many recipients"),

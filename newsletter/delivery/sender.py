@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from sqlalchemy.exc import IntegrityError, OperationalError
+
 from newsletter.db import UNAVAILABLE, Database
 from newsletter.delivery import ledger
 from newsletter.delivery.breaker import Breaker, Pause
@@ -31,6 +33,7 @@ BATCH = 200  # rows claimed at once
 PATIENCE = 5  # conversations in vain, in a row, before the relay is left alone
 TICK = 0.5  # seconds between looks at the stop sign and at time limits
 COMING_BACK = (Outcome.UNSENT, Outcome.IN_DOUBT)  # rows that are due again at once
+CONTESTED = (IntegrityError, OperationalError)
 NOT_SENT = Reply(Stage.DATA, None, "this process was silent for too long")
 
 
@@ -62,8 +65,7 @@ class Run:
 class Sender:
     """Works the ledger under one lease, over several connections, until nothing is due.
 
-    `asking`: hands over one message of a paused issue, on one connection, to see what comes.
-    """
+    `asking`: hands over one message of a paused issue, on one connection, to see what comes."""
 
     def __init__(
         self,
@@ -74,6 +76,7 @@ class Sender:
         asking: bool = False,
         stop: threading.Event | None = None,
         on_accepted: Callable[[int], None] = lambda count: None,
+        breaker: Breaker | None = None,
         clock: Callable[[], datetime] = utcnow,
     ) -> None:
         """Raises FixSettings when a DKIM key or RETURN_PATH cannot be used."""
@@ -83,7 +86,7 @@ class Sender:
         self.on_accepted, self.clock = on_accepted, clock
         self.run = Run()
         self._copies = Copies(database, settings, clock)
-        self._breaker = Breaker(settings)
+        self._breaker = breaker or Breaker(settings)
         self._rows: deque[Claimed] = deque()  # claimed, given to no connection yet
         self._contents: dict[int, tuple[Claimed, bytes]] = {}  # given to one, by delivery id
         self._opening: dict[int, Lane] = {}  # the relay waits for these contents
@@ -97,10 +100,8 @@ class Sender:
         self._problem: NewsletterError | None = None
 
     def work(self) -> Run:
-        """Work until nothing is due or `stop` is set.
-
-        Raises TryLater or FixSettings when the relay cannot be used; nothing is lost then.
-        """
+        """Work until nothing is due or `stop` is set; raises TryLater or FixSettings when the relay
+        cannot be used, and nothing is lost then."""
         if not self._something_due():
             return self.run
         with self._lease() as lease_id:
@@ -133,7 +134,8 @@ class Sender:
             abandoned = bool(ledger.ran_out(session, self.settings, now))
             late = ledger.lies_too_far_ahead(session, self.settings, now)
         if abandoned or late:
-            with self.database.write() as session:
+            # Another process may be taking them over at this very moment.
+            with contextlib.suppress(*CONTESTED), self.database.write() as session:
                 ledger.reclaim(session, self.settings, now)
                 ledger.bring_back(session, self.settings, now)
         with self.database.read() as session:
@@ -144,7 +146,8 @@ class Sender:
         """Close every connection; what they know is committed, whatever ended the loop."""
         try:
             for lane in self._connections.lanes:
-                self._hear(lane, lane.fail("the run ended"))
+                if not lane.idle:
+                    self._hear(lane, lane.fail("the run ended"))
             self._opening.clear()
             self._commit()
         finally:
@@ -156,11 +159,11 @@ class Sender:
     def _loop(self) -> None:
         look_at = 0.0
         while True:
+            self._in_vain += self._connections.drop_dead()  # first: a new one may get its number
             self._problem = self._problem or self._connections.take_dialled()
             if not self._ending():
                 self._hand_out()
             self._commit()
-            self._in_vain += self._connections.drop_dead()
             if self._done():
                 return
             self._listen()
@@ -178,9 +181,12 @@ class Sender:
                 self._hear(lane, lane.flush())
             self._connections.watch(lane)
 
-    def _ending(self) -> bool:
+    def _heed_stop(self) -> None:
         if self._stop_by is None and self.stop.is_set():
             self._stop_by = time.monotonic() + self.settings.grace_seconds
+
+    def _ending(self) -> bool:
+        self._heed_stop()
         if self._in_vain >= PATIENCE:
             self._problem = self._problem or TryLater("The relay breaks off every conversation.")
         ends = self._stop_by is not None or self._problem is not None
@@ -223,6 +229,7 @@ class Sender:
                 content = self._copies.content(row, lane.smtputf8)
             except FixContent as error:
                 self._problem = self._problem or error
+                self.run.pauses.setdefault(row.issue_number, Pause(str(error), by_itself=False))
                 return None
             except (ValueError, KeyError) as error:
                 self._parked.append((row.id, f"This message could not be made: {error}"))
@@ -249,15 +256,15 @@ class Sender:
         if pause := self._breaker.note(row.issue_number, verdict, reply):
             self.run.pauses.setdefault(row.issue_number, pause)
         if outcome is Outcome.SLOW_DOWN:
-            self._give_back(row.domain)
+            self._give_back(lambda other: other.domain == row.domain)
         if verdict.tell:
             self.run.warnings.setdefault(row.issue_number, reply)
         self._weigh(lane, verdict, reply)
 
-    def _give_back(self, domain: str) -> None:
-        """What was claimed for a domain that asks us to be slower must wait its turn again."""
-        self._given_back += [row.id for row in self._rows if row.domain == domain]
-        self._rows = deque(row for row in self._rows if row.domain != domain)
+    def _give_back(self, concerned: Callable[[Claimed], bool]) -> None:
+        """Rows that must not go now: their domain wants no more, or their issue was stopped."""
+        self._given_back += [row.id for row in self._rows if concerned(row)]
+        self._rows = deque(row for row in self._rows if not concerned(row))
 
     def _weigh(self, lane: Lane, verdict: Verdict, reply: Reply) -> None:
         """A relay that has no time for anybody must not be asked for each reader."""
@@ -283,11 +290,11 @@ class Sender:
         given_back, self._given_back = self._given_back, []
         wanted = None if given_back else self._rows_wanted()  # else they would come at once
         self._exhausted = self._exhausted and not given_back
-        if not (settled or opening or parked or wanted):
+        if not (settled or opening or parked or given_back or wanted):
             return
-        order = Order(settled, list(opening), parked, given_back, wanted)
+        order = Order(settled, list(opening), parked, given_back, wanted, self.asking)
         try:
-            answer = self._writer.commit(order, self._store_patience())
+            answer = self._writer.commit(order, self._give_up_at(time.monotonic()))
         except UNAVAILABLE:
             self._stop_by = time.monotonic()  # nothing more can be recorded: nothing more goes
             self._settled[:0] = settled  # but what is known may be, at the last try
@@ -300,11 +307,15 @@ class Sender:
         for id, lane in opening.items():
             self._send(lane, id, id in answer.opened)
 
-    def _store_patience(self) -> float:
-        """How long a commit is tried: as long as the lease lasts, or the grace after a stop."""
-        if self._stop_by is None:
-            return self.settings.lease_seconds
-        return max(1.0, self._stop_by - time.monotonic())
+    def _give_up_at(self, started: float) -> Callable[[], float]:
+        """Until when a commit is tried: as long as the lease lasts, or the grace after a stop."""
+
+        def moment() -> float:
+            self._heed_stop()
+            longest = started + self.settings.lease_seconds
+            return longest if self._stop_by is None else min(longest, self._stop_by)
+
+        return moment
 
     def _rows_wanted(self) -> Claim | None:
         idle = self._exhausted or self._ending() or not self._connections.lanes
@@ -324,8 +335,10 @@ class Sender:
 
     def _send(self, lane: Lane, id: int, opened: bool) -> None:
         if not opened or self._writer.asleep:
-            # Lost, left or taken over while DATA was under way: a dot would deliver an empty mail.
-            del self._contents[id]
+            # Left, stopped or taken over meanwhile: now a dot would deliver an empty mail.
+            row, _content = self._contents.pop(id)
+            self._given_back.append(id)
+            self._give_back(lambda other: other.issue_number == row.issue_number)
             if opened:
                 self._settled.append(Settled(id, Outcome.UNSENT, NOT_SENT))
             self._hear(lane, lane.abandon())

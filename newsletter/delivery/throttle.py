@@ -167,7 +167,7 @@ def _gate(quota: Quota, settings: Settings, now: datetime) -> _Gate:
     if quota.slowed_at is None:
         return _Gate(quota, now, given)
     rest = timedelta(minutes=settings.domain_rest_minutes)
-    slowed_at = min(quota.slowed_at, now)  # a clock may have been set back since
+    slowed_at = quota.slowed_at = min(quota.slowed_at, now)  # a clock may have been set back since
     quota.free_at = min(quota.free_at, slowed_at + rest)
     if now < slowed_at + rest:
         return _Gate(quota, now, None)

@@ -33,6 +33,7 @@ class Order:
     parked: Sequence[tuple[int, str]] = ()
     given_back: Sequence[int] = ()
     claim: Claim | None = None
+    asking: bool = False  # the issue is paused, and may open a row all the same
 
     @property
     def is_plain(self) -> bool:
@@ -66,17 +67,19 @@ class Writer:
         """Has this process been silent for so long that others may have taken its rows over?"""
         return time.monotonic() > self._renewed_at + self._settings.lease_seconds
 
-    def commit(self, order: Order, patience: float) -> Answer:
-        """Try until it holds, with the outcomes in hand, for `patience` seconds."""
-        end = time.monotonic() + patience
+    def commit(self, order: Order, give_up_at: Callable[[], float]) -> Answer:
+        """Try until it holds, with the outcomes in hand, until that moment (monotonic)."""
         while True:
             try:
                 return self._commit_once(order)
             except UNAVAILABLE:  # locked, read-only, restarted, full
                 self.close()
-                if time.monotonic() > end:
+                if time.monotonic() > give_up_at():
                     raise
                 time.sleep(RETRY)
+            except BaseException:
+                self.close()  # whatever state it was left in
+                raise
 
     def keep_lease(self) -> None:
         """Say that this process lives, when it is time to."""
@@ -104,7 +107,13 @@ class Writer:
             self._connection = self._database.engine.connect()
         with self._database.transaction(self._connection, single=order.is_plain) as connection:
             opened = ledger.settle_and_open(
-                connection, self._settings, self._lease_id, order.settled, order.opening, now
+                connection,
+                self._settings,
+                self._lease_id,
+                order.settled,
+                order.opening,
+                now,
+                asking=order.asking,
             )
             for delivery_id, reason in order.parked:
                 ledger.park(connection, self._lease_id, delivery_id, reason, now)

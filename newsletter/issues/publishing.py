@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from newsletter import notices
@@ -16,6 +16,7 @@ from newsletter.models import Issue, IssueState, Notice, NoticeKind, NoticeState
 from newsletter.settings import Settings
 
 LATE = "late"
+LONGEST_REST = 10  # times RELAY_REST_SECONDS: for what a person has to mend
 BEFORE_PLAN = (IssueState.COMPILED, IssueState.HELD, IssueState.SCHEDULED)
 
 
@@ -257,16 +258,18 @@ def rest(
     issue_number: int | None = None,
 ) -> None:
     """The relay cannot be used: every issue (or one) that needs it waits until it answers again."""
-    for number in [*_sending(session), *to_ask(session, None)]:
+    for number in [*_sending(session), *to_ask(session, settings, None)]:
         if issue_number in (None, number) and ledger.has_open(session, number):
             pause(session, settings, number, why, now, ask_at=ask_at)
 
 
-def to_ask(session: Session, now: datetime | None) -> list[int]:
+def to_ask(session: Session, settings: Settings, now: datetime | None) -> list[int]:
     """Issues that go on by themselves once the relay answers; with `now`, those to ask for now."""
+    furthest = timedelta(seconds=LONGEST_REST * settings.relay_rest_seconds)
     query = select(Issue.number).where(Issue.state == IssueState.PAUSED, Issue.ask_at.is_not(None))
     if now is not None:
-        query = query.where(Issue.ask_at <= now)
+        # A time further ahead than any rest was written before a clock was set back.
+        query = query.where(or_(Issue.ask_at <= now, Issue.ask_at > now + furthest))
     return list(session.scalars(query.order_by(Issue.number)))
 
 

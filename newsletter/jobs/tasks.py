@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from newsletter import notices
 from newsletter.content.library import Library
 from newsletter.db import UNAVAILABLE, Database
 from newsletter.delivery import ledger
+from newsletter.delivery.breaker import Breaker
 from newsletter.delivery.sender import Run, Sender, utcnow
 from newsletter.delivery.writer import wait_for_others
 from newsletter.errors import FixSettings, NewsletterError, TryLater
@@ -105,6 +107,7 @@ def deliver(
     stop: threading.Event | None = None,
     on_accepted: Callable[[int], None] = lambda count: None,
     by_hand: bool = True,
+    breaker: Breaker | None = None,
 ) -> Delivered:
     """Work the ledger until nothing is due; by hand, also until others' leases are done.
 
@@ -112,7 +115,8 @@ def deliver(
     at once. Raises TryLater or FixSettings when the relay cannot be used; nothing is lost then.
     """
     stop = stop or threading.Event()
-    work = _Work(database, settings, issue_number, stop, on_accepted)
+    breaker = breaker or Breaker(settings)  # a clock keeps its own, from run to run
+    work = _Work(database, settings, issue_number, stop, on_accepted, breaker)
     work.ask(early=by_hand)
     accepted, finished = 0, list[int]()
     while not stop.is_set() and _something_is_sent(database):
@@ -148,6 +152,7 @@ class _Work:
     issue_number: int | None
     stop: threading.Event
     on_accepted: Callable[[int], None]
+    breaker: Breaker
     asked: int = 0  # messages accepted while asking
 
     def run(self) -> int:
@@ -157,7 +162,7 @@ class _Work:
     def ask(self, *, early: bool) -> None:
         """One message, on one connection, for each issue that goes on once the relay answers."""
         with self.database.read() as session:
-            numbers = publishing.to_ask(session, None if early else utcnow())
+            numbers = publishing.to_ask(session, self.settings, None if early else utcnow())
         for number in numbers:
             if self.issue_number in (None, number):
                 self._ask(number, ASKED if early else 1)
@@ -169,13 +174,18 @@ class _Work:
             run = self._work(self._sender(number, asking=True))
             self.asked += run.accepted
             with self.database.write() as session:
-                if run.answered or not run.outcomes:  # or nothing is due, so nothing can be asked
+                if run.answered or not self._can_ask(session, number):
                     return publishing.go_on(session, number)
-                if run.pauses:
+                if run.pauses or not run.outcomes:  # told to stop, or the rate is used up
                     return None
                 why = f"the relay does not take our mail: {', '.join(run.outcomes)}"
                 publishing.rest(session, self.settings, why, self._ask_at(), utcnow(), number)
         return None
+
+    def _can_ask(self, session: Session, number: int) -> bool:
+        """Is a message due? Else the issue goes on, and its next one will tell."""
+        due_at = ledger.next_due(session, number, asking=True)
+        return due_at is not None and due_at <= utcnow()
 
     def _sender(self, issue_number: int | None, *, asking: bool = False) -> Sender:
         return Sender(
@@ -185,6 +195,7 @@ class _Work:
             asking=asking,
             stop=self.stop,
             on_accepted=self.on_accepted,
+            breaker=self.breaker,
         )
 
     def _work(self, sender: Sender) -> Run:
@@ -200,7 +211,7 @@ class _Work:
 
     def _rest(self, error: NewsletterError, issue_number: int | None) -> None:
         """Nobody asks a wrong password every minute: what needs mending waits longer."""
-        longer = 10 if isinstance(error, FixSettings) else 1
+        longer = publishing.LONGEST_REST if isinstance(error, FixSettings) else 1
         with self.database.write() as session:
             ask_at = self._ask_at(longer)
             publishing.rest(session, self.settings, str(error), ask_at, utcnow(), issue_number)

@@ -18,6 +18,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from newsletter.content.library import Library
 from newsletter.db import Database
+from newsletter.delivery.breaker import Breaker
 from newsletter.errors import NewsletterError
 from newsletter.jobs import tasks
 from newsletter.settings import Settings
@@ -38,6 +39,7 @@ class Clock:
         self.settings, self.database = settings, database
         self.library = Library(settings.content_dir, settings.timezone)
         self.stopping = threading.Event()
+        self.breaker = Breaker(settings)
         self._lock_file: Any = None
         self._last_problem: dict[str, str] = {}
         self._rest_until: dict[str, float] = {}
@@ -77,7 +79,13 @@ class Clock:
 
     def deliver(self) -> None:
         """Work the ledger."""
-        tasks.deliver(self.database, self.settings, stop=self.stopping, by_hand=False)
+        tasks.deliver(
+            self.database,
+            self.settings,
+            stop=self.stopping,
+            by_hand=False,
+            breaker=self.breaker,
+        )
 
     def compile_due(self) -> None:
         """Compile for the cadences whose slot has come; an error on the shelf stops only this."""

@@ -332,3 +332,15 @@ def test_a_clock_set_back_holds_up_nothing_for_long(
     assert ledger.bring_back(session, settings, yesterday) == 1
     assert [row.id for row in claim(session, settings, lease, yesterday, 100)] == [first.id]
     assert not ledger.lies_too_far_ahead(session, settings, now)
+
+
+def test_smt_05_a_reader_refused_before_any_content_is_given_up_too(
+    worked: tuple[Session, int], settings: Settings, now: datetime
+) -> None:
+    session, lease = worked
+    id = claim(session, settings, lease, now, 1)[0].id
+    settle(session, settings, lease, id, Outcome.DEFERRED, now)
+    later = now + timedelta(hours=settings.delivery_give_up)
+    assert id in [row.id for row in claim(session, settings, lease, later, 100)]
+    settle(session, settings, lease, id, Outcome.DEFERRED, later)
+    assert row(session, id).state is DeliveryState.REFUSED

@@ -6,15 +6,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from newsletter.db import Database
 from newsletter.delivery import ledger
+from newsletter.delivery.breaker import Breaker
 from newsletter.delivery.sender import utcnow
 from newsletter.errors import FixSettings, TryLater
 from newsletter.issues import publishing
 from newsletter.jobs import tasks
-from newsletter.models import Issue, IssueState, Notice, NoticeKind
+from newsletter.models import Delivery, Issue, IssueState, Notice, NoticeKind
 from newsletter.settings import Settings
 from tests.delivery.conftest import add_issue, add_readers, plan_all, wait_until
 from tests.relay import RelayLog, free_port, running
@@ -75,6 +76,27 @@ def test_smt_10_the_circuit_breaker_stops_an_issue_that_is_refused_too_often(
         publishing.resume(session, sensitive, 1, utcnow())
     relay.script = lambda _at, _r: None
     assert deliver(crowd, sensitive).finished == [1]
+
+
+def test_not_one_of_the_first_taken_is_enough_in_a_small_issue(
+    crowd: Database, relay_settings: Settings, relay: RelayLog
+) -> None:
+    relay.script = lambda at, _r: "550 5.7.0 no" if at == "rcpt" else None
+    assert deliver(crowd, relay_settings).paused == [1]
+    assert len(relay.recipients) < 20
+
+
+def test_one_reader_whose_reply_pauses_the_issue_comes_last_after_resuming(
+    crowd: Database, sensitive: Settings, relay: RelayLog
+) -> None:
+    relay.script = lambda at, r: (
+        "550 5.7.26 no" if at == "content" and r.startswith("r1@") else None
+    )
+    deliver(crowd, sensitive)
+    with crowd.write() as session:
+        publishing.resume(session, sensitive, 1, utcnow())
+    deliver(crowd, sensitive)
+    assert len(relay.taken) == 59
 
 
 def test_a_few_refusals_are_no_reason(
@@ -138,6 +160,31 @@ def test_a_relay_that_is_down_is_asked_with_one_message_and_the_issue_goes_on_by
     deliver(crowd, sensitive, by_hand=False)
     assert len(relay.taken) == 60
     assert issue(crowd).state is IssueState.SENT
+
+
+def test_a_clock_set_back_does_not_keep_the_relay_from_being_asked(
+    crowd: Database, sensitive: Settings, relay: RelayLog
+) -> None:
+    with pytest.raises(TryLater):
+        deliver(crowd, replace(sensitive, mail_port=free_port()))
+    with crowd.write() as session:
+        session.get_one(Issue, 1).ask_at = utcnow() + timedelta(days=365)
+    assert deliver(crowd, sensitive, by_hand=False).accepted == 60
+
+
+def test_the_breaker_remembers_from_run_to_run(
+    crowd: Database, sensitive: Settings, relay: RelayLog
+) -> None:
+    """A clock that finds a few rows due at a time, as with DELIVERY_WINDOW."""
+    breaker = Breaker(sensitive)
+    relay.script = lambda at, _r: "550 5.7.1 no" if at == "rcpt" else None
+    with crowd.write() as session:
+        later = utcnow() + timedelta(minutes=30)
+        session.execute(update(Delivery).where(Delivery.id > 15).values(due_at=later))
+    assert tasks.deliver(crowd, sensitive, by_hand=False, breaker=breaker).paused == []
+    with crowd.write() as session:
+        session.execute(update(Delivery).where(Delivery.id > 15).values(due_at=utcnow()))
+    assert tasks.deliver(crowd, sensitive, by_hand=False, breaker=breaker).paused == [1]
 
 
 def test_a_person_who_delivers_by_hand_does_not_wait(

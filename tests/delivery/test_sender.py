@@ -16,7 +16,7 @@ from newsletter.delivery import ledger
 from newsletter.delivery.outcomes import Outcome
 from newsletter.delivery.sender import Sender, utcnow
 from newsletter.errors import FixContent, TryLater
-from newsletter.models import Delivery, DeliveryState, Subscriber
+from newsletter.models import Delivery, DeliveryState, Issue, IssueState, Subscriber
 from newsletter.settings import Settings
 from newsletter.tokens import Purpose, Tokens, parse
 from tests.delivery.conftest import wait_until
@@ -72,7 +72,7 @@ def test_a_temporary_no_defers(
     planned: Database, relay_settings: Settings, relay: RelayLog, stage: str
 ) -> None:
     relay.script = lambda at, _recipient: "451 4.3.0 later" if at == stage else None
-    Sender(planned, relay_settings).work()
+    Sender(planned, replace(relay_settings, failure_share=1)).work()
     assert counts(planned)["deferred"] == 25
     assert relay.taken == []
 
@@ -101,7 +101,7 @@ def test_2xx_instead_of_354_accepts_nothing(
     planned: Database, relay_settings: Settings, relay: RelayLog
 ) -> None:
     relay.script = lambda at, _recipient: "250 2.0.0 what content?" if at == "data" else None
-    assert Sender(planned, relay_settings).work().accepted == 0
+    assert Sender(planned, replace(relay_settings, failure_share=1)).work().accepted == 0
     assert counts(planned)["deferred"] == 25
 
 
@@ -117,8 +117,10 @@ def test_a_relay_that_swallows_its_answers_is_left_alone_soon(
 def test_an_edition_that_cannot_be_made_blames_no_reader(
     planned: Database, relay_settings: Settings, relay: RelayLog
 ) -> None:
+    sender = Sender(planned, replace(relay_settings, list_id="lijst-é.example"))
     with pytest.raises(FixContent, match="No message of issue 1 can be made"):
-        Sender(planned, replace(relay_settings, list_id="lijst-é.example")).work()
+        sender.work()
+    assert not sender.run.pauses[1].by_itself, "and it does not hold up the other issues"
     assert counts(planned)["pending"] == 25
 
 
@@ -300,3 +302,54 @@ def child_environment(settings: Settings, port: int) -> dict[str, str]:
         "MAIL_SERVER": "127.0.0.1",
         "MAIL_PORT": str(port),
     }
+
+
+def test_stopping_an_issue_stops_what_was_claimed_too(
+    planned: Database, relay_settings: Settings, relay: RelayLog
+) -> None:
+    """`issues stop` while a run holds every row: only contents that were under way go."""
+
+    def script(stage: str, recipient: str) -> str | None:
+        if stage == "content" and len(relay.taken) == 3:
+            with planned.write() as session:
+                session.get_one(Issue, 1).state = IssueState.STOPPED
+        return None
+
+    relay.script = script
+    Sender(planned, relay_settings).work()
+    assert len(relay.taken) <= 3 + 2 * 2
+    found = counts(planned)
+    assert found["accepted"] == len(relay.taken)
+    assert found["pending"] == 25 - len(relay.taken)
+    assert found["in_doubt"] == found["claimed"] == 0
+    with planned.write() as session:
+        session.get_one(Issue, 1).state = IssueState.SENDING
+    Sender(planned, relay_settings).work()
+    assert counts(planned)["accepted"] == len(relay.taken) == 25
+
+
+def test_421_to_one_reader_is_about_that_reader(
+    planned: Database, relay_settings: Settings, relay: RelayLog
+) -> None:
+    """With PIPELINING the relay closes before DATA is answered: its words must not be lost."""
+    relay.script = lambda at, r: (
+        "421 4.7.28 slower" if at == "rcpt" and r.startswith("r1@") else None
+    )
+    with planned.write() as session:
+        session.get_one(Subscriber, 1).email = "r1@elders.example"
+    run = Sender(planned, relay_settings).work()
+    assert run.outcomes[Outcome.SLOW_DOWN] == 1
+    assert counts(planned) == counts(planned) | {"accepted": 24, "deferred": 1}
+
+
+def test_a_nul_in_a_reply_is_not_stored(
+    planned: Database, relay_settings: Settings, relay: RelayLog
+) -> None:
+    relay.script = lambda at, _r: "250 2.0.0 queued\0as 1" if at == "content" else None
+    assert Sender(planned, relay_settings).work().accepted == 25
+
+
+def test_a_run_says_goodbye(planned: Database, relay_settings: Settings, relay: RelayLog) -> None:
+    Sender(planned, relay_settings).work()
+    wait_until(lambda: not relay.open)
+    assert relay.verbs.count("QUIT") == relay.connections

@@ -126,7 +126,7 @@ def test_a_clock_set_back_does_not_close_a_domain_for_long(
     session, lease = worked
     throttle.slow(session, settings, "voorbeeld.example", now + timedelta(days=365))
     claim(session, settings, lease, now, 100)
-    assert claim(session, settings, lease, now + timedelta(minutes=20), 100)
+    assert len(claim(session, settings, lease, now + timedelta(hours=2), 100)) == 25
 
 
 def test_4_7_slows_the_domain_and_not_the_others(

@@ -83,6 +83,15 @@ def test_aut_13_a_name_that_is_not_in_the_certificate_is_refused(
         Sender(planned, replace(secure_settings, mail_server="127.0.0.1")).work()
 
 
+def test_a_password_that_no_relay_can_be_told_is_one_sentence(
+    planned: Database, settings: Settings
+) -> None:
+    with running(offers=["AUTH PLAIN"]) as log:
+        mine = replace(settings, mail_server="127.0.0.1", mail_port=log.port)
+        with pytest.raises(FixSettings, match="MAIL_PASSWORD may hold ASCII"):
+            Sender(planned, replace(mine, mail_username="a", mail_password="é" * 9)).work()
+
+
 def test_a_relay_without_starttls_gets_nothing_in_plaintext(
     planned: Database, settings: Settings
 ) -> None:

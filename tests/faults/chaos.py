@@ -13,6 +13,7 @@ import json
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -93,7 +94,8 @@ class Chaos:
         """One program (or a pair) is started and killed; or it has nothing left to do and ends."""
         arguments = {"serve": ("serve", "--port", "0")}.get(self.this.victim, ("deliver",))
         count = 2 if self.this.victim == "pair" else 1
-        self._stage, self._left = stage, self.dice.randrange(0, 40)
+        # Connections are closed once, at the end; everything else comes with each message.
+        self._stage, self._left = stage, 0 if stage == "quit" else self.dice.randrange(40)
         programs = [self.world.start(*arguments) for _ in range(count)]
         self.this.instants.append(stage or "random")
         if stage:
@@ -260,6 +262,8 @@ def _report(options: argparse.Namespace, done: list[Round]) -> int:
     click.echo("")
     for row in [list(COLUMNS), *rows]:
         click.echo("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
+    instants = Counter(instant for this in done for instant in this.instants)
+    click.echo("\nTried: " + ", ".join(f"{name} {count}" for name, count in instants.most_common()))
     broken = [(this.number, problem) for this in done for problem in this.verdict.problems]
     file = Path("build/chaos.json")
     file.parent.mkdir(exist_ok=True)

@@ -4,6 +4,7 @@ Starting `newsletter` is mostly reading modules. A fork of a process that has re
 nothing else is as real a process: its own number, session, environment and end.
 """
 
+import ctypes
 import gc
 import importlib
 import json
@@ -18,6 +19,7 @@ from typing import Any
 
 import config
 
+PARENT_DIED = 1  # PR_SET_PDEATHSIG of prctl(2)
 MODULES = ("app", "jobs.timetable", "cli.serve", "cli.issues", "cli.deliver", "cli.subscribers")
 
 
@@ -117,9 +119,16 @@ def _tell_ends() -> None:
         _tell(f"end {pid} {os.waitstatus_to_exitcode(status)}")
 
 
+def _end_with_the_mother() -> None:
+    """Where the system can do it, tests that are killed take their processes with them."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PARENT_DIED, signal.SIGKILL)
+
+
 def _live(order: dict[str, Any]) -> None:
     """What the interpreter does for `python -m …`; the interpreter ends as it always does."""
     os.setsid()
+    _end_with_the_mother()
     for descriptor, suffix, flags in (
         (0, "", os.O_RDONLY),
         (1, ".out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC),

@@ -105,6 +105,8 @@ class Program:
         output: Path,
     ) -> None:
         self.output, self.arguments = output, arguments
+        for suffix in ("out", "err"):  # it may be killed before it opens them
+            Path(f"{output}.{suffix}").touch()
         self.pid, self._end = birth(module, arguments, environ, output)
         self._code: int | None = None
 

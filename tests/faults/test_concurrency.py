@@ -1,5 +1,6 @@
 """Many at once on one issue: each message goes once, and nobody's work is taken from them."""
 
+import os
 import signal
 import threading
 
@@ -112,8 +113,6 @@ def test_rescue_against_completion(new_world: NewWorld, store: str) -> None:
 
 def sleep_past_the_lease(world: World, pid: int) -> None:
     """Between two commits: SQLite's lock would sleep with it, and nobody could take over."""
-    import os
-
     try:
         os.kill(pid, signal.SIGSTOP)
         while world.is_written_to() and world.store.is_sqlite:

@@ -56,7 +56,7 @@ From iemand: dit staat vooraan een regel
 
 @pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "lockstep"])
 def test_nasty_text_survives(new_world: NewWorld, pipelining: bool) -> None:
-    world = new_world(planned=False, readers=3, relay={"pipelining": pipelining})
+    world = new_world(planned=False, readers=20, relay={"pipelining": pipelining})
     long = "woord" * 400
     body = NASTY.format(long=long)
     write_item(world.shelf, "nasty", title="Naar: 1 < 2 & “zo”…", body=body)
@@ -80,7 +80,7 @@ def test_nasty_text_survives(new_world: NewWorld, pipelining: bool) -> None:
 
 def test_five_hundred_items(new_world: NewWorld) -> None:
     """It compiles and is sent, or a sentence says why not."""
-    world = new_world(planned=False, readers=1)
+    world = new_world(planned=False, readers=20)
     for number in range(500):
         write_item(world.shelf, f"veel-{number}", title=f"Bericht {number}")
     done = world.run("issues", "compile", code=None)
@@ -92,6 +92,6 @@ def test_five_hundred_items(new_world: NewWorld) -> None:
     assert "Traceback" not in sent.err
     if sent.code == 0:
         world.run("deliver")
-        assert [taken.recipient for taken in world.relay.taken] == world.readers
+        assert sorted(taken.recipient for taken in world.relay.taken) == sorted(world.readers)
     else:
         assert sent.err.strip()

@@ -22,8 +22,15 @@ STAGES = (
 )
 
 
-@pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "lockstep"])
+@pytest.mark.parametrize(
+    ("store", "pipelining"),
+    [
+        pytest.param("sqlite", True, id="sqlite-pipelining"),
+        pytest.param("postgresql", False, id="postgresql-lockstep", marks=pytest.mark.postgresql),
+    ],
+)
 def test_kill_at_each_stage(new_world: NewWorld, store: str, pipelining: bool) -> None:
+    """Both databases, both ways to speak; `make chaos` crosses them."""
     killer = Killer()
     world = new_world(killer, store=store, relay={"pipelining": pipelining})
     for stage, answer in STAGES:

@@ -65,7 +65,7 @@ def test_dead_relay_is_asked_slowly(new_world: NewWorld) -> None:
     answers = {"banner": "421 4.3.2 no service"}
     world = new_world(lambda stage, _who: answers.get(stage), readers=READERS)
     serving = world.start("serve", "--port", "0")
-    wait_for(lambda: world.relay.connections >= CONNECTIONS + 3, "more than the first try")
+    wait_for(lambda: world.relay.connections >= CONNECTIONS + 2, "more than the first try")
     asked = world.relay.connected_at[CONNECTIONS:]
     gaps = [later - sooner for sooner, later in itertools.pairwise(asked)]
     assert min(gaps) > 0.5, gaps  # RELAY_REST_SECONDS is 1
@@ -123,7 +123,6 @@ def test_temporary_no_at_each_verb(new_world: NewWorld, pipelining: bool) -> Non
         ("content", "452 4.3.1 no room"),
         ("content", "451 4.7.1 later"),
         ("rcpt", "454 4.7.0 too much mail"),
-        ("content", "454 4.7.0 too much mail"),
     ]
     world = new_world(_each_once(replies), readers=READERS, relay={"pipelining": pipelining})
     world.finish()
@@ -267,12 +266,17 @@ def blamed_for_999(world: World, answer: str) -> set[str]:
     return {str(row[0]) for row in refused}
 
 
-@pytest.mark.parametrize("stage", ["banner", "ehlo", "mail", "rcpt", "content"])
-def test_long_and_multi_line_replies(new_world: NewWorld, stage: str) -> None:
+def test_long_and_multi_line_replies(new_world: NewWorld) -> None:
     """RFC 5321 4.2.1: any reply may have many lines, each of up to 512 octets and more."""
-    code = {"banner": "220"}.get(stage, "250")
-    lines = [f"{code}-2.0.0 " + "x" * 500] * 20 + [f"{code} 2.0.0 done"]
-    world = new_world(at(stage, "\r\n".join(lines)), readers=READERS)
+
+    def script(stage: str, _recipient: str) -> str | None:
+        code = {"banner": "220", "data": "354"}.get(stage, "250")
+        if stage in ("partial", "answered", "quit"):
+            return None
+        lines = [f"{code}-2.0.0 " + "x" * 500] * 20
+        return "\r\n".join([*lines, f"{code} 2.0.0 done"])
+
+    world = new_world(script, readers=READERS)
     world.finish()
     judge(world)
 
@@ -289,13 +293,12 @@ def test_no_smtputf8(new_world: NewWorld) -> None:
     assert all(name.isascii() for name in world.relay.recipients)
 
 
-@pytest.mark.parametrize("share", ["0.3"])
-def test_too_many_failures_pause_the_issue(new_world: NewWorld, share: str) -> None:
+def test_too_many_failures_pause_the_issue(new_world: NewWorld) -> None:
     """Everybody refused is no fault of everybody: the issue pauses by itself and says why."""
     world = new_world(
         at("rcpt", "550 5.7.1 rejected"),
         readers=READERS,
-        FAILURE_SHARE=share,
+        FAILURE_SHARE="0.3",
         FAILURE_SAMPLE="20",
     )
     world.run("deliver", code=None)

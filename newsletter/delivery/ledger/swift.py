@@ -18,7 +18,8 @@ Accepted: TypeAlias = tuple[int, str | None, str]  # delivery id, status, the re
 # Rows are looked up by id alone: `+` and `|| ''` keep planners from the index of leases, which is
 # full of entries of rows that are done with.
 HELD = """
-SELECT d.id, d.subscriber_id, i.top FROM deliveries d JOIN issues i ON i.number = d.issue_number
+SELECT d.id, d.subscriber_id, i.top, i.state
+FROM deliveries d JOIN issues i ON i.number = d.issue_number
 WHERE +d.lease_id = ? AND +d.state = 'claimed' AND d.id IN ({marks})
 """
 ACCEPT = """
@@ -32,7 +33,7 @@ WHERE id IN ({marks})
 """
 ALL_AT_ONCE = """
 WITH held AS MATERIALIZED (
-    SELECT d.id, d.subscriber_id, i.top
+    SELECT d.id, d.subscriber_id, i.top, i.state = ANY(%(states)s) AS goes
     FROM deliveries d JOIN issues i ON i.number = d.issue_number
     WHERE d.id = ANY(%(ids)s::bigint[]) AND d.lease_id + 0 = %(lease)s
         AND d.state || '' = 'claimed'
@@ -51,9 +52,9 @@ WITH held AS MATERIALIZED (
 ), opened AS (
     UPDATE deliveries d SET opened_at = %(now)s,
         first_tried_at = COALESCE(d.first_tried_at, %(now)s)
-    FROM held h WHERE d.id = h.id AND h.id = ANY(%(opening)s::bigint[])
+    FROM held h WHERE d.id = h.id AND h.goes AND h.id = ANY(%(opening)s::bigint[])
 )
-SELECT id FROM held
+SELECT id, goes FROM held
 """
 
 
@@ -64,6 +65,12 @@ class Step:
     accepted: Sequence[Accepted]
     others: Sequence[int]
     opening: Sequence[int]
+    asking: bool = False
+
+    @property
+    def states(self) -> list[str]:
+        """Of issues whose rows may be opened."""
+        return ["sending", "paused"] if self.asking else ["sending"]
 
     @property
     def ids(self) -> list[int]:
@@ -71,40 +78,42 @@ class Step:
         return [*(row[0] for row in self.accepted), *self.others, *self.opening]
 
 
-def take(connection: Connection, lease_id: int, step: Step, now: datetime) -> set[int]:
+def take(
+    connection: Connection, lease_id: int, step: Step, now: datetime
+) -> tuple[set[int], set[int]]:
     """Settle what was accepted, with the cursors of its readers, and mark what is opened.
 
-    Only rows that are still claimed by this lease; returns their ids. Those of `step.others` are
-    only locked.
+    Only rows that are still claimed by this lease: returns their ids, and of those the opened ones.
+    Those of `step.others` are only locked.
     """
     raw: Any = connection.connection.driver_connection
     work = _on_sqlite if connection.dialect.name == "sqlite" else _on_postgresql
-    return work(raw, lease_id, step, now)
+    goes = work(raw, lease_id, step, now)
+    return set(goes), {id for id in step.opening if goes.get(id)}
 
 
-def _on_sqlite(raw: Any, lease_id: int, step: Step, now: datetime) -> set[int]:
+def _on_sqlite(raw: Any, lease_id: int, step: Step, now: datetime) -> dict[int, bool]:
     ids = step.ids
-    held = {
-        id: (reader, top)
-        for id, reader, top in raw.execute(HELD.format(marks=_marks(ids)), (lease_id, *ids))
-    }
+    found = raw.execute(HELD.format(marks=_marks(ids)), (lease_id, *ids))
+    held = {id: (reader, top, state) for id, reader, top, state in found}
     at = now.astimezone(UTC).isoformat(" ", "microseconds").removesuffix("+00:00")
     accepted = [row for row in step.accepted if row[0] in held]
     if accepted:
         raw.executemany(ACCEPT, [(at, status, words, id) for id, status, words in accepted])
         tops = [held[row[0]] for row in accepted]
-        raw.executemany(MOVE, [(top, reader, top) for reader, top in tops])
-    opening = [id for id in step.opening if id in held]
+        raw.executemany(MOVE, [(top, reader, top) for reader, top, _state in tops])
+    goes = {id: row[2] in step.states for id, row in held.items()}
+    opening = [id for id in step.opening if goes.get(id)]
     if opening:
         raw.execute(OPEN.format(marks=_marks(opening)), (at, at, *opening))
-    return set(held)
+    return goes
 
 
 def _marks(ids: Sequence[int]) -> str:
     return ", ".join("?" * len(ids))
 
 
-def _on_postgresql(raw: Any, lease_id: int, step: Step, now: datetime) -> set[int]:
+def _on_postgresql(raw: Any, lease_id: int, step: Step, now: datetime) -> dict[int, bool]:
     values = {
         "ids": step.ids,
         "lease": lease_id,
@@ -112,6 +121,7 @@ def _on_postgresql(raw: Any, lease_id: int, step: Step, now: datetime) -> set[in
         "statuses": [row[1] for row in step.accepted],
         "words": [row[2] for row in step.accepted],
         "opening": list(step.opening),
+        "states": step.states,
         "now": now,
     }
-    return {id for (id,) in raw.execute(ALL_AT_ONCE, values)}
+    return dict(raw.execute(ALL_AT_ONCE, values).fetchall())

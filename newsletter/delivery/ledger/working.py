@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from newsletter.delivery.ledger.rows import (
@@ -40,11 +40,14 @@ def settle_and_open(
     settled: Sequence[Settled],
     opening: Sequence[int],
     now: datetime,
+    *,
+    asking: bool = False,
 ) -> set[int]:
     """One commit's worth, for all connections: settle what is known, mark the next rows opened.
 
     Returns the ids opened: only their content may go. The others are no longer this lease's (their
-    reader left, or the lease ran out) and must not be sent; what they settled is another's, too.
+    reader left, or the lease ran out), or their issue was stopped or paused (`asking`: it may be
+    paused). What is no longer this lease's is not settled either.
     """
     accepted = [
         (row.id, row.reply.status, row.reply.words)
@@ -52,14 +55,14 @@ def settle_and_open(
         if row.outcome is Outcome.ACCEPTED
     ]
     others = [row for row in settled if row.outcome is not Outcome.ACCEPTED]
-    step = Step(accepted, [row.id for row in others], opening)
+    step = Step(accepted, [row.id for row in others], opening, asking)
     if not (settled or opening):
         return set()
-    held = take(connection, lease_id, step, now)
+    held, opened = take(connection, lease_id, step, now)
     for row in others:
         if row.id in held:
             _settle(connection, settings, row, now)
-    return held.intersection(opening)
+    return opened
 
 
 def park(
@@ -95,7 +98,10 @@ def _after(
     connection: Connection, settings: Settings, row: Settled, now: datetime
 ) -> dict[str, object]:
     """The columns of a row after an outcome."""
-    tried = {"attempts": Delivery.attempts + 1}
+    tried = {
+        "attempts": Delivery.attempts + 1,
+        "first_tried_at": func.coalesce(Delivery.first_tried_at, now),
+    }
     match row.outcome:
         case Outcome.REFUSED:
             return tried | closed(DeliveryState.REFUSED, now)
@@ -105,8 +111,11 @@ def _after(
             return tried | doubtful(settings, now)
         case Outcome.UNSENT if row.reply.code is None or row.reply.stage not in EARLY:
             return tried | _unsent(connection, settings, row.id, now)
-        case _:  # about us, or said before the reader was named: as if it had not been tried
+        case Outcome.UNSENT:  # said before the reader was named: as if it had not been tried
             return {"state": DeliveryState.PENDING, "lease_id": None, "opened_at": None}
+        case _:  # about us: not tried either, but after the others, should it be about this one
+            back = {"state": DeliveryState.PENDING, "lease_id": None, "opened_at": None}
+            return back | {"due_at": now}
 
 
 def _unsent(
@@ -125,7 +134,7 @@ def _deferred(
     tried = select(Delivery.attempts, Delivery.first_tried_at).where(Delivery.id == delivery_id)
     attempts, first = connection.execute(tried).one()
     due_at = retry_at(settings, attempts + 1, now)
-    if first and due_at > first + timedelta(hours=settings.delivery_give_up):
+    if due_at > (first or now) + timedelta(hours=settings.delivery_give_up):
         return closed(DeliveryState.REFUSED, now)
     later: dict[str, object] = {"state": DeliveryState.DEFERRED, "due_at": due_at}
     return later | {"lease_id": None, "opened_at": None}

@@ -73,6 +73,7 @@ class Lane:
         self._must_reset = False
         self.deadline = 0.0
         self.alive = True
+        self.used = False  # was it given a message?
         self.fruitful = False  # has it carried a message to an answer about that message?
         self.watched = False  # is the loop told when there is room to write?
 
@@ -102,6 +103,7 @@ class Lane:
 
     def begin(self, id: int, sender: str, recipient: str) -> list[Event]:
         """Send the envelope of a delivery."""
+        self.used = True
         return self._write(b"", self._group(id, sender, recipient))
 
     def send(self, content: bytes, following: tuple[int, str, str] | None) -> list[Event]:
@@ -253,7 +255,9 @@ class Lane:
             stage = Stage.DATA if len(self._out) > self._behind_dot else Stage.CONTENT
             events.append(Answered(self._content, Reply(stage, None, why)))
         if self._envelope is not None:
-            events.append(Answered(self._envelope.id, Reply(Stage.MAIL, None, why)))
+            # What was said of this very reader counts, even if the relay closes with it (421).
+            said = self._envelope.refusal or Reply(Stage.MAIL, None, why)
+            events.append(Answered(self._envelope.id, said))
         self._content = self._envelope = None
         self._close()
         return events

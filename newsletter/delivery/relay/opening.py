@@ -49,6 +49,8 @@ def open_connection(settings: Settings) -> smtplib.SMTP:
         raise FixSettings(
             f"The relay {host} refuses MAIL_USERNAME and MAIL_PASSWORD: {_words(error)}"
         ) from None
+    except UnicodeEncodeError:
+        raise FixSettings("MAIL_USERNAME and MAIL_PASSWORD may hold ASCII letters only.") from None
     except ssl.SSLCertVerificationError as error:
         raise FixSettings(
             f"The certificate of MAIL_SERVER {host} is not valid: {error.verify_message}."
