@@ -180,10 +180,10 @@ def test_the_breaker_remembers_from_run_to_run(
     relay.script = lambda at, _r: "550 5.7.1 no" if at == "rcpt" else None
     with crowd.write() as session:
         later = utcnow() + timedelta(minutes=30)
-        session.execute(update(Delivery).where(Delivery.id > 15).values(due_at=later))
+        session.execute(update(Delivery).where(Delivery.id > 8).values(due_at=later))
     assert tasks.deliver(crowd, sensitive, by_hand=False, breaker=breaker).paused == []
     with crowd.write() as session:
-        session.execute(update(Delivery).where(Delivery.id > 15).values(due_at=utcnow()))
+        session.execute(update(Delivery).where(Delivery.id > 8).values(due_at=utcnow()))
     assert tasks.deliver(crowd, sensitive, by_hand=False, breaker=breaker).paused == [1]
 
 

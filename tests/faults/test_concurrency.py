@@ -17,10 +17,10 @@ def slowly(seconds: float = 0.02) -> dict[str, str]:
     return {"content": f"wait {seconds}"}
 
 
-def test_two_schedulers(new_world: NewWorld, store: str) -> None:
+def test_two_schedulers(new_world: NewWorld) -> None:
     """Two `serve` on one INSTANCE_DIR: one leads; when it is killed, the other does."""
     pace = slowly(0.05)
-    world = new_world(lambda stage, _who: pace.get(stage), store=store)
+    world = new_world(lambda stage, _who: pace.get(stage))
     both = [world.start("serve", "--port", "0") for _ in range(2)]
     world.until_taken(20)
     leader = int((world.store.folder / "clock.lock").read_text())

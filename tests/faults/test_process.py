@@ -182,11 +182,12 @@ def test_serve_killed_with_all_its_children(new_world: NewWorld) -> None:
     judge(world, allowed=CONNECTIONS)
 
 
-def test_several_killed_at_once(new_world: NewWorld, store: str) -> None:
+@pytest.mark.postgresql
+def test_several_killed_at_once(new_world: NewWorld) -> None:
     """Three processes that share the work die in the same moment."""
     world = new_world(
         lambda stage, _who: "wait 0.05" if stage == "content" else None,
-        store=store,
+        store="postgresql",
         DELIVERY_CONNECTIONS="2",
         LEASE_SECONDS="5",
     )
