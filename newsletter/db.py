@@ -14,6 +14,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import InternalError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -125,6 +127,12 @@ class Database:
         """A session that only reads, and that a long write does not hold up."""
         with Session(self._reading, expire_on_commit=False) as session:
             yield session
+
+
+def new_rows(session: Session, table: type[Base]) -> Any:
+    """An INSERT into `table` that leaves rows alone which are there already."""
+    make = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
+    return make(table).on_conflict_do_nothing()
 
 
 def migrate(database: Database) -> None:

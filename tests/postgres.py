@@ -101,6 +101,15 @@ class Server:
         except psycopg.OperationalError:
             return False
 
+    def crash(self) -> None:
+        """End without a checkpoint, and start again on the same port, from the log."""
+        command = [str(word) for word in self.process.args]  # type: ignore[union-attr]
+        data = Path(command[command.index("-D") + 1])
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait()
+        self.process = _launch(command, data.parent, _account())
+        assert _answers(self, data), (data.parent / "log").read_text()
+
     def stop(self) -> None:
         """Cut everybody off and end (a fast shutdown); by force when that takes too long."""
         self.process.send_signal(signal.SIGINT)
@@ -162,20 +171,23 @@ def _start(programs: Path, folder: Path, account: dict[str, Any], chosen: dict[s
     command = [str(programs / "postgres"), "-D", str(folder / "data"), *options]
     for _ in range(ATTEMPTS):
         port = _free_port()
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [*command, f"--port={port}"],
-                **account,
-                **_surroundings(folder),
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C is for pytest, which then stops us
-                preexec_fn=_end_with_the_parent(),
-            )
-        server = Server(process, port)
+        server = Server(_launch([*command, f"--port={port}"], folder, account), port)
         if _answers(server, folder / "data"):
             return server
     raise AssertionError((folder / "log").read_text())
+
+
+def _launch(command: list[str], folder: Path, account: dict[str, Any]) -> subprocess.Popen[bytes]:
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            command,
+            **account,
+            **_surroundings(folder),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C is for pytest, which then stops us
+            preexec_fn=_end_with_the_parent(),
+        )
 
 
 def _surroundings(folder: Path) -> dict[str, Any]:

@@ -47,7 +47,6 @@ class Copies:
         self._prepared = lru_cache(maxsize=EDITIONS_KEPT)(self._prepare)
         self._date = lru_cache(maxsize=1)(self._format_date)
         self._id_end = f"@{settings.mail_domain}>".encode()
-        self.sender = settings.mail_default_sender.addr_spec
 
     def content(self, row: Claimed, utf8: bool = False) -> bytes:
         """The content of DATA for one delivery, signed, dot-stuffed, with the last dot.

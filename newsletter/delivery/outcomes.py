@@ -20,7 +20,6 @@ JITTER = 0.2
 class Stage(StrEnum):
     """Where in the conversation a reply came, or failed to come."""
 
-    CONNECT = "connect"
     MAIL = "mail"
     RCPT = "rcpt"
     DATA = "data"
@@ -87,7 +86,7 @@ FULL = Verdict(Outcome.DEFERRED, Blame.SOFT)
 HARD, SOFT = Verdict(Outcome.REFUSED, Blame.HARD), Verdict(Outcome.REFUSED, Blame.SOFT)
 UNABLE = Verdict(Outcome.REFUSED)
 
-EARLY = (Stage.CONNECT, Stage.MAIL)  # no reader has been named yet
+EARLY = (Stage.MAIL,)  # no reader has been named yet
 TEMPORARY, PERMANENT, EITHER = False, True, None
 
 

@@ -5,15 +5,13 @@ and moved on in the transaction that claims, so that no message goes uncounted. 
 while there is no rate. This room does not claim and does not send.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
+from newsletter.db import new_rows
 from newsletter.models import AT_ONCE, Quota
 from newsletter.settings import Settings
 from newsletter.settings.parsing import Rate
@@ -26,30 +24,32 @@ FURTHEST = timedelta(hours=1)  # messages of a domain are put off no further at 
 
 @dataclass(slots=True)
 class _Gate:
-    """One rate at one moment."""
+    """One rate at one moment; `shut`: no message at all before `quota.free_at`."""
 
     quota: Quota
     now: datetime
-    rate: Rate | None  # None: no messages at all before `quota.free_at`
+    rate: Rate
+    shut: bool = False
 
     @property
     def step(self) -> timedelta:
         """Time between messages: no span as long as the rate's ever holds more than its count."""
-        rate = self.rate or AFTER_REST
-        return timedelta(seconds=rate.seconds / (rate.count - self._burst + 1))
+        return self._span / (self.rate.count - self._burst + 1)
+
+    @property
+    def _span(self) -> timedelta:
+        return timedelta(seconds=self.rate.seconds)
 
     @property
     def _burst(self) -> int:
-        return max(1, (self.rate or AFTER_REST).count // 100)
+        return max(1, self.rate.count // 100)
 
     @property
     def free_at(self) -> datetime:
         """When the next message may go; what was not used is lost but for a burst."""
-        earliest = self.now - (self._burst - 1) * self.step
-        rate = self.rate or AFTER_REST
+        free_at = max(self.quota.free_at, self.now - (self._burst - 1) * self.step)
         # A debt of more than one span was written by a clock that was wrong.
-        latest = self.now + timedelta(seconds=rate.seconds) if self.rate else self.quota.free_at
-        return min(max(self.quota.free_at, earliest), latest)
+        return free_at if self.shut else min(free_at, self.now + self._span)
 
     @property
     def room(self) -> int:
@@ -63,9 +63,7 @@ class _Gate:
     @property
     def spent(self) -> bool:
         """Is the rate used up for a whole span ahead?"""
-        return self.rate is not None and self.free_at >= self.now + timedelta(
-            seconds=self.rate.seconds
-        )
+        return self.free_at >= self.now + self._span
 
     def take(self, count: int) -> None:
         """Count messages, whether or not there was room for them."""
@@ -94,16 +92,12 @@ class Throttle:
         _make_rows(session, wanted)
         query = select(Quota).order_by(Quota.name).with_for_update()
         quotas = {quota.name: quota for quota in session.scalars(query)}
-        self._gates = {name: _gate(quota, settings, now) for name, quota in quotas.items()}
-        if RELAY in self._gates and not settings.delivery_rate:
-            del self._gates[RELAY]
-        self._forget_recovered(session, settings.delivery_domain_rates)
-
-    def _forget_recovered(self, session: Session, rates: Mapping[str, Rate]) -> None:
-        for name, gate in list(self._gates.items()):
-            if name != RELAY and name not in rates and gate.quota.slowed_at is None:
-                session.delete(gate.quota)
-                del self._gates[name]
+        self._gates: dict[str, _Gate] = {}
+        for name, quota in quotas.items():
+            if gate := _gate(quota, settings, now):
+                self._gates[name] = gate
+            elif name != RELAY:  # recovered, or no setting names it any more
+                session.delete(quota)
 
     def room(self, wanted: int) -> int:
         """How many of `wanted` messages the relay may be given now."""
@@ -155,25 +149,24 @@ def slow(session: Session, settings: Settings, domain: str, now: datetime) -> No
 def _make_rows(session: Session, names: list[str]) -> None:
     if not names:
         return
-    make = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
     rows = [{"name": name, "free_at": AT_ONCE} for name in sorted(names)]
-    session.execute(make(Quota).on_conflict_do_nothing(), rows)
+    session.execute(new_rows(session, Quota), rows)
 
 
-def _gate(quota: Quota, settings: Settings, now: datetime) -> _Gate:
-    given = settings.delivery_domain_rates.get(quota.name)
-    if quota.name == RELAY:
-        return _Gate(quota, now, settings.delivery_rate)
-    if quota.slowed_at is None:
-        return _Gate(quota, now, given)
-    rest = timedelta(minutes=settings.domain_rest_minutes)
-    slowed_at = quota.slowed_at = min(quota.slowed_at, now)  # a clock may have been set back since
-    quota.free_at = min(quota.free_at, slowed_at + rest)
-    if now < slowed_at + rest:
-        return _Gate(quota, now, None)
-    doublings = min((now - slowed_at - rest) / (rest / 2), 20)
-    per_minute = AFTER_REST.count * 2.0**doublings
-    if per_minute < (given.count * 60 / given.seconds if given else RECOVERED):
-        return _Gate(quota, now, Rate(int(per_minute), 60))
-    quota.slowed_at = None
-    return _Gate(quota, now, given or Rate(RECOVERED, 60))
+def _gate(quota: Quota, settings: Settings, now: datetime) -> _Gate | None:
+    """What holds for a row; None when nothing does."""
+    relay = quota.name == RELAY
+    given = settings.delivery_rate if relay else settings.delivery_domain_rates.get(quota.name)
+    if quota.slowed_at is not None:
+        rest = timedelta(minutes=settings.domain_rest_minutes)
+        quota.slowed_at = min(quota.slowed_at, now)  # a clock may have been set back since
+        opens_at = quota.slowed_at + rest
+        quota.free_at = min(quota.free_at, opens_at)
+        if now < opens_at:
+            return _Gate(quota, now, AFTER_REST, shut=True)
+        doublings = min((now - opens_at) / (rest / 2), 20)
+        per_minute = AFTER_REST.count * 2.0**doublings
+        if per_minute < (given.count * 60 / given.seconds if given else RECOVERED):
+            return _Gate(quota, now, Rate(int(per_minute), 60))
+        quota.slowed_at = None
+    return _Gate(quota, now, given) if given else None

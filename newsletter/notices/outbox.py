@@ -137,7 +137,8 @@ def drain(
     """
     started, accepted = time.monotonic(), 0
     # What cannot be used of the settings is found out before any notice is taken.
-    paths, _keys = ReturnPath(settings), signers(settings)
+    signers(settings)
+    paths = ReturnPath(settings)
     with Relay(settings) as relay:
         for _round in range(limit):
             moment = now + timedelta(seconds=time.monotonic() - started)

@@ -143,7 +143,7 @@ def test_fmt_10_a_lane_asks_for_smtputf8_where_an_address_needs_it(
     assert lane.smtputf8
     for id, email in ((1, JAN), (2, "piet@voorbeeld.example")):
         row = Claimed(id=id, issue_number=1, edition_id=1, subscriber_id=id, email=email)
-        assert heard(lane, lane.begin(id, copies.sender, email)) == Ready(id)
+        assert heard(lane, lane.begin(id, copies.return_path(row), email)) == Ready(id)
         answer = heard(lane, lane.send(copies.content(row, lane.smtputf8), None))
         assert isinstance(answer, Answered)
         assert answer.reply.code == 250

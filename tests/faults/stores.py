@@ -2,9 +2,7 @@
 
 import itertools
 import shutil
-import signal
 import sqlite3
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +11,6 @@ from typing import Any
 
 import psycopg
 
-from tests import postgres
-from tests.faults.programs import wait_for
 from tests.postgres import Server
 
 PREFIX = "newsletter-faults-"
@@ -131,22 +127,3 @@ def empty(home: Path, server: Server | None) -> Store:
 def settings_of(store: Store) -> Mapping[str, str]:
     """Where a program finds this database."""
     return {"INSTANCE_DIR": str(store.folder), "DATABASE_URL": store.url}
-
-
-def restart(server: Server) -> None:
-    """The server crashes, in so far as it can be told to, and is started again on its port."""
-    command = [str(word) for word in server.process.args]  # type: ignore[union-attr]
-    folder = Path(command[command.index("-D") + 1])
-    server.process.send_signal(signal.SIGQUIT)  # immediate shutdown: recovery from its log
-    server.process.wait()
-    with (folder.parent / "log").open("ab") as log:
-        server.process = subprocess.Popen(
-            command,
-            **postgres._account(),
-            **postgres._surroundings(folder.parent),
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            preexec_fn=postgres._end_with_the_parent(),
-        )
-    wait_for(lambda: server.is_ours(folder), "the server's new start")

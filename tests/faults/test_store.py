@@ -16,7 +16,6 @@ from tests import postgres
 from tests.faults.conftest import NewWorld
 from tests.faults.judge import judge
 from tests.faults.programs import Forked, wait_for
-from tests.faults.stores import restart
 from tests.faults.world import World, build
 from tests.relay import running
 
@@ -53,7 +52,7 @@ def test_postgresql_restarted_in_mid_send(birth: Forked) -> None:
             world.run("issues", "send", "1")
             world.start("deliver", **PATIENT)
             world.until_taken(40)
-            restart(server)
+            server.crash()
             ends_well(world)
         finally:
             world.close()

@@ -12,7 +12,7 @@ from newsletter.delivery.outcomes import Outcome
 from newsletter.errors import FixRequest
 from newsletter.issues import publishing
 from newsletter.issues.compiler import compile_issue
-from newsletter.models import Issue, IssueState, Notice, NoticeState, SubscriberState
+from newsletter.models import Issue, IssueState, Notice, NoticeState, Subscriber, SubscriberState
 from newsletter.settings import Settings
 from tests.delivery.conftest import claim
 from tests.issues.conftest import AddReader, Shelf
@@ -41,16 +41,24 @@ def one(
     return rows
 
 
-def test_a_cadence_changed_in_the_hold_window_jumps_over_nothing(
+def behind(
     session: Session, settings: Settings, shelf: Shelf, add_reader: AddReader, now: datetime
-) -> None:
-    """The cursor says everything below it was received; so what the reader lacked comes along."""
+) -> Subscriber:
+    """A monthly reader, while the weekly ones have had the first of two items."""
     add_reader(session, "week", cadence="weekly")
-    m = add_reader(session, "maand")
+    reader = add_reader(session, "maand")
     shelf.put("een")
     send_it(session, settings, compiled(session, settings, shelf, now, "weekly"), now)
     accept_all(session, settings, now)
     shelf.put("twee")
+    return reader
+
+
+def test_a_cadence_changed_in_the_hold_window_jumps_over_nothing(
+    session: Session, settings: Settings, shelf: Shelf, add_reader: AddReader, now: datetime
+) -> None:
+    """The cursor says everything below it was received; so what the reader lacked comes along."""
+    m = behind(session, settings, shelf, add_reader, now)
     later = now + timedelta(days=7)
     issue = compiled(session, settings, shelf, later, "weekly")
     m.cadence = "weekly"
@@ -64,12 +72,7 @@ def test_a_cadence_changed_in_mid_send_jumps_over_nothing(
     session: Session, settings: Settings, shelf: Shelf, add_reader: AddReader, now: datetime
 ) -> None:
     """Planned by the pass that closes the issue, with the items of before."""
-    add_reader(session, "week", cadence="weekly")
-    m = add_reader(session, "maand")
-    shelf.put("een")
-    send_it(session, settings, compiled(session, settings, shelf, now, "weekly"), now)
-    accept_all(session, settings, now)
-    shelf.put("twee")
+    m = behind(session, settings, shelf, add_reader, now)
     later = now + timedelta(days=7)
     issue = compiled(session, settings, shelf, later, "weekly")
     send_it(session, settings, issue, later)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, select, update
 from sqlalchemy.orm import Session
 
-from newsletter.delivery.ledger.rows import changed, closed, is_waiting
+from newsletter.delivery.ledger.rows import changed, closed, going, is_waiting
 from newsletter.delivery.outcomes import JITTER
 from newsletter.delivery.throttle import FURTHEST, Throttle
 from newsletter.models import (
@@ -37,7 +37,11 @@ class Claimed:
     @property
     def domain(self) -> str:
         """The reader's domain, in lower case."""
-        return self.email.rpartition("@")[2].lower()
+        return _domain(self.email)
+
+
+def _domain(email: str) -> str:
+    return email.rpartition("@")[2].lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,6 @@ def _lease_lives(session: Session, lease_id: int) -> bool:
 
 
 def _due(session: Session, wanted: Claim, limit: int, now: datetime) -> list[Row[Any]]:
-    states = [IssueState.SENDING, *([IssueState.PAUSED] if wanted.asking else [])]
     due = (
         select(
             Delivery.id,
@@ -99,7 +102,7 @@ def _due(session: Session, wanted: Claim, limit: int, now: datetime) -> list[Row
         )
         .join(Issue, Issue.number == Delivery.issue_number)
         .join(Subscriber, Subscriber.id == Delivery.subscriber_id)
-        .where(Issue.state.in_(states), is_waiting(), Delivery.due_at <= now)
+        .where(Issue.state.in_(going(asking=wanted.asking)), is_waiting(), Delivery.due_at <= now)
         .order_by(Delivery.issue_number, Delivery.due_at, Delivery.id)
         .limit(limit)
         .with_for_update(of=Delivery, skip_locked=True)
@@ -111,8 +114,7 @@ def _due(session: Session, wanted: Claim, limit: int, now: datetime) -> list[Row
 
 def _put_off(session: Session, throttle: Throttle, row: Row[Any]) -> bool:
     """No room in the row's domain: it waits its turn."""
-    domain = row.email.rpartition("@")[2].lower()
-    due_at = throttle.admit(domain, waited=row.state is DeliveryState.DEFERRED)
+    due_at = throttle.admit(_domain(row.email), waited=row.state is DeliveryState.DEFERRED)
     if due_at is None:
         return False
     later = {"state": DeliveryState.DEFERRED, "due_at": due_at}

@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
-from newsletter.delivery.ledger.rows import changed, closed, is_open, is_waiting
-from newsletter.models import AT_ONCE, Delivery, DeliveryState, Issue, IssueState
+from newsletter.delivery.ledger.rows import changed, closed, going, is_open, is_waiting
+from newsletter.models import AT_ONCE, Delivery, DeliveryState, Issue
 
 
 def counts(session: Session, issue_number: int) -> dict[str, int]:
@@ -51,11 +51,10 @@ def next_due(
 
     AT_ONCE for one that waits for nothing. `asking`: also of issues that are paused.
     """
-    states = [IssueState.SENDING, *([IssueState.PAUSED] if asking else [])]
     query = (
         select(func.min(Delivery.due_at))
         .join(Issue, Issue.number == Delivery.issue_number)
-        .where(Issue.state.in_(states), is_waiting())
+        .where(Issue.state.in_(going(asking=asking)), is_waiting())
     )
     if issue_number is not None:
         query = query.where(Issue.number == issue_number)

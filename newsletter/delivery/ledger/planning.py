@@ -20,10 +20,9 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
+from newsletter.db import new_rows
 from newsletter.delivery.ledger.rows import changed, closed, is_open, is_waiting
 from newsletter.models import (
     AT_ONCE,
@@ -125,8 +124,7 @@ def plan(
         "due_at",
     ]
     # Another issue may be planning the same reader at this moment: that reader comes later.
-    make = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
-    statement = make(Delivery).from_select(names, readers).on_conflict_do_nothing()
+    statement = new_rows(session, Delivery).from_select(names, readers)
     return changed(session.execute(statement, execution_options={"preserve_rowcount": True}))
 
 

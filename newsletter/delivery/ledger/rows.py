@@ -16,7 +16,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from newsletter.models import AT_ONCE, Delivery, DeliveryState, Subscriber, SubscriberState
+from newsletter.models import (
+    AT_ONCE,
+    Delivery,
+    DeliveryState,
+    IssueState,
+    Subscriber,
+    SubscriberState,
+)
 from newsletter.models.delivery import OPEN, WAITING
 from newsletter.settings import Settings
 
@@ -36,6 +43,11 @@ def is_open() -> TextClause:
 def is_waiting() -> TextClause:
     """Open, and no process is working it."""
     return text(f"deliveries.{WAITING.text}")
+
+
+def going(*, asking: bool) -> list[IssueState]:
+    """States of issues whose rows may go; `asking`: the relay is asked with one of a paused one."""
+    return [IssueState.SENDING, *([IssueState.PAUSED] if asking else [])]
 
 
 def closed(state: DeliveryState, now: datetime) -> dict[str, object]:

@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 
+from newsletter.delivery.ledger.rows import going
+
 Accepted: TypeAlias = tuple[int, str | None, str]  # delivery id, status, the relay's words
 
 # Rows are looked up by id alone: `+` and `|| ''` keep planners from the index of leases, which is
@@ -70,7 +72,7 @@ class Step:
     @property
     def states(self) -> list[str]:
         """Of issues whose rows may be opened."""
-        return ["sending", "paused"] if self.asking else ["sending"]
+        return [state.value for state in going(asking=self.asking)]
 
     @property
     def ids(self) -> list[int]:
