@@ -17,6 +17,10 @@ NEWSLETTER_ENV = "development"
 # The key of all links and suppressions, at least 32 characters. In development one is made and kept
 # in INSTANCE_DIR. Losing it breaks every link that was ever mailed.
 SECRET_KEY = ""
+# Earlier values of SECRET_KEY, separated by commas: after a rotation old links and suppressions
+# stay valid. Never remove one whose links may still be used; those to unsubscribe work for ever.
+# (What the forms have counted until then begins anew.)
+SECRET_KEY_FALLBACKS = ""
 # The public address of the site, without a path. Every link in every mail starts with it.
 BASE_URL = "http://localhost:5000"
 # SQLAlchemy address of the database. Empty: SQLite, in INSTANCE_DIR/newsletter.db.
@@ -29,6 +33,9 @@ INSTANCE_DIR = str(PROJECT_DIR / "instance")
 TIMEZONE = "Europe/Brussels"
 # How many proxies in front of the site set X-Forwarded-For and -Proto (a number; 0: none).
 TRUSTED_PROXIES = 0
+# Server processes of `newsletter serve` (a number): on PostgreSQL one for each core, on SQLite one
+# is enough. One of them sends the mail.
+WEB_PROCESSES = 1
 
 # --- mail: the relay (Flask-Mail's names) ---------------------------------------------------------
 # Host name of the SMTP relay. Empty, in development only: the local mail catcher.
@@ -124,8 +131,46 @@ GRACE_SECONDS = 20
 # --- people ---------------------------------------------------------------------------------------
 # A sign-up that nobody confirms is deleted after this many days; its link works as long.
 CONFIRM_DAYS = 7
-# Confirm notices per address within 24 hours.
+# Who has not confirmed after this many hours gets one reminder; 0: none.
+REMIND_HOURS = 48.0
+# Letters to an address because of the public forms, whoever fills them in (those about signing up
+# and those with a link to one's preferences are counted apart): within 24 hours …
 CONFIRM_NOTICES_PER_DAY = 1
+# … and within 30 days.
+CONFIRM_NOTICES_PER_MONTH = 3
+# Who bounced or was erased can come back: they get one confirm notice in this many days.
+COME_BACK_DAYS = 30
+# How many requests the public forms take, as 300/hour (second, minute, hour or day): from one IP
+# address (IPv6: one /64). Browsers without JavaScript share a tenth of it, counted apart.
+SIGNUP_IP_RATE = "300/hour"
+# The same from everybody together; when it is used up the editors get a notice.
+SIGNUP_RATE = "6000/hour"
+# How many confirm notices go to one domain; the rest waits.
+SIGNUP_DOMAIN_RATE = "1000/hour"
+# How hard a browser has to work before it may sign up, unseen: leading zero bits of a SHA-256. One
+# more doubles the work; 16 is a fraction of a second on an old phone; 0: no work.
+WORK_BITS = 16
+# Sites that may show our form in a frame, separated by blanks (CSP frame-ancestors); * is any.
+EMBED_ORIGINS = "*"
+# How long the mailed link for export, erasure and a new address works, in hours.
+DATA_LINK_HOURS = 24.0
+# How long somebody who left can undo it by the goodbye notice, in days.
+UNDO_DAYS = 30
+# --- how long personal data is kept; a nightly run removes the rest (newsletter retention) --------
+# The IP address and browser of a request are cut short after this many days.
+ORIGIN_DAYS = 30
+# The address of somebody who left, or must not be mailed, is erased after this many days; until
+# then it proves the consent.
+LEFT_DAYS = 1095
+# Sent notices are forgotten after this many days.
+NOTICE_DAYS = 180
+# The relay's words about a delivery are forgotten after this many days; that it was sent stays.
+REPLY_DAYS = 180
+# Whom readers ask about their data (the data protection officer); empty: ORG_EMAIL.
+PRIVACY_CONTACT = ""
+# Who processes data for the association, for the record of processing, as
+# "hosting: Name, town; mail relay: Name, town".
+PROCESSORS = ""
 
 # --- the association, for the footer of every page and mail (WVV art. 2:20) -----------------------
 ORG_NAME = "Vereniging van Vlaamse Steden en Gemeenten"

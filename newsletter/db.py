@@ -3,7 +3,8 @@
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -16,13 +17,15 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import InternalError, OperationalError
+from sqlalchemy.exc import DisconnectionError, InternalError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 import config
 from newsletter.errors import FixSettings
 
+POOL = 20  # connections to PostgreSQL that a process keeps: for its threads, and the clock's
+IDLE_SECONDS = 1
 # A database that is locked, restarted, read-only or full; from SQLAlchemy, or from a driver itself.
 UNAVAILABLE = (
     OperationalError,
@@ -71,7 +74,10 @@ class Base(DeclarativeBase):
 def connect(database_url: str) -> "Database":
     """Open the database at `database_url`; nothing is created yet (see `newsletter migrate`)."""
     if not database_url.startswith("sqlite"):
-        return Database(create_engine(database_url, pool_pre_ping=True, hide_parameters=True))
+        engine = create_engine(database_url, pool_size=POOL, hide_parameters=True)
+        event.listen(engine, "checkin", _note_use)
+        event.listen(engine, "checkout", _ping_when_idle)
+        return Database(engine)
     # Parameters hold addresses: they must not stand in an error that is logged.
     engine = create_engine(database_url, connect_args={"timeout": 30}, hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite)
@@ -129,6 +135,48 @@ class Database:
             yield session
 
 
+class Plain:
+    """Plain SQL on the driver's own connection, in the session's transaction: for hot paths only.
+
+    Statements built from expressions, and results that go through SQLAlchemy, cost ten times what
+    the database does. Parameters are `?` on every database, values the drivers' own.
+    """
+
+    def __init__(self, session: Session) -> None:
+        connection = session.connection()
+        self.sqlite = connection.dialect.name == "sqlite"
+        self._raw: Any = connection.connection.driver_connection
+        self._pipeline: Any = None
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is told within travels with the next question: each journey takes time."""
+        if self.sqlite:
+            yield
+            return
+        with self._raw.pipeline() as self._pipeline:
+            yield
+        self._pipeline = None
+
+    def tell(self, sql: str, values: Sequence[object]) -> Any:
+        """Run one statement whose rows nobody needs; the driver's cursor."""
+        return self._raw.execute(sql if self.sqlite else sql.replace("?", "%s"), values)
+
+    def run(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Run one statement; its rows, if it has any."""
+        cursor = self.tell(sql, values)
+        if self._pipeline is not None:
+            self._pipeline.sync()
+        rows: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description else []
+        return rows
+
+    def moment(self, at: datetime) -> object:
+        """A time as this database keeps it."""
+        if not self.sqlite:
+            return at
+        return at.astimezone(UTC).isoformat(" ", "microseconds").removesuffix("+00:00")
+
+
 def new_rows(session: Session, table: type[Base]) -> Any:
     """An INSERT into `table` that leaves rows alone which are there already."""
     make = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
@@ -159,6 +207,24 @@ def migration_config(connection: Connection) -> Config:
     alembic.set_main_option("script_location", str(config.PROJECT_DIR / "migrations"))
     alembic.attributes["connection"] = connection
     return alembic
+
+
+def _note_use(_connection: Any, record: Any) -> None:
+    record.info["used_at"] = time.monotonic()
+
+
+def _ping_when_idle(connection: Any, record: Any, _proxy: Any) -> None:
+    """A connection that was not used lately may be cut: then the pool takes another.
+
+    SQLAlchemy's own way (pool_pre_ping) asks each time, and each question is a journey.
+    """
+    if time.monotonic() - record.info.get("used_at", time.monotonic()) < IDLE_SECONDS:
+        return
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except psycopg.Error as error:
+        raise DisconnectionError from error
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

@@ -1,13 +1,14 @@
 """Locales: Dutch is the source of every text; fr, en and de are translations of it (gettext)."""
 
 import io
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from importlib.resources import files
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_time, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -101,3 +102,10 @@ def _day_and_time(value: datetime, locale: str, zone: ZoneInfo) -> tuple[str, st
 def number(value: int, locale: str) -> str:
     """12.345 in Dutch, 12,345 in English."""
     return format_decimal(value, locale=region(locale))
+
+
+def days(value: int, locale: str) -> str:
+    """ "30 dagen"; whole years as years: days(1095, "nl") is "3 jaar"."""
+    unit: Literal["year", "day"] = "day" if value % 365 else "year"
+    # Beyond any threshold: else Babel makes months of 30 days.
+    return format_timedelta(timedelta(days=value), unit, threshold=1e9, locale=region(locale))

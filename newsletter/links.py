@@ -25,6 +25,22 @@ class Links:
         """Page where a reader changes topics and language."""
         return f"{self.base_url}/{locale}/preferences/{token}"
 
+    def data(self, locale: str, token: str) -> str:
+        """Page where a reader exports, erases, or changes the address; the link works a day."""
+        return f"{self.base_url}/{locale}/data/{token}"
+
+    def new_address(self, locale: str, token: str) -> str:
+        """Page with the button that confirms a new address."""
+        return f"{self.base_url}/{locale}/new-address/{token}"
+
+    def never(self, locale: str, token: str) -> str:
+        """Page with the button "I did not ask for this, never write me again"."""
+        return f"{self.base_url}/{locale}/never/{token}"
+
+    def undo(self, locale: str, token: str) -> str:
+        """Page with the button that undoes leaving."""
+        return f"{self.base_url}/{locale}/undo/{token}"
+
     def stop_issue(self, locale: str, token: str) -> str:
         """Page with the button that stops an issue in its hold window."""
         return f"{self.base_url}/{locale}/stop/{token}"

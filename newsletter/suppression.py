@@ -6,10 +6,11 @@ An entry is a keyed hash (PRV-12), so it may outlive the person's row and names 
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from newsletter.addresses import without_addresses
+from newsletter.db import new_rows
 from newsletter.models import Suppression, SuppressionReason
 from newsletter.tokens import Tokens
 
@@ -20,9 +21,10 @@ FINAL = frozenset({SuppressionReason.COMPLAINT, SuppressionReason.NEVER, Suppres
 def is_suppressed(session: Session, tokens: Tokens, canonical: str) -> Suppression | None:
     """The entry in force for this address, or None."""
     query = select(Suppression).where(
-        Suppression.address_key == tokens.address_key(canonical), Suppression.lifted_at.is_(None)
+        Suppression.address_key.in_(tokens.address_keys(canonical)),
+        Suppression.lifted_at.is_(None),
     )
-    return session.scalar(query)
+    return session.scalars(query).first()
 
 
 def is_final(suppression: Suppression | None) -> bool:
@@ -32,7 +34,7 @@ def is_final(suppression: Suppression | None) -> bool:
 
 def among(session: Session, tokens: Tokens, addresses: Iterable[str]) -> set[str]:
     """Those of the canonical addresses that are suppressed; one query."""
-    keys = {tokens.address_key(address): address for address in addresses}
+    keys = {key: address for address in addresses for key in tokens.address_keys(address)}
     query = select(Suppression.address_key).where(
         Suppression.address_key.in_(keys), Suppression.lifted_at.is_(None)
     )
@@ -48,12 +50,8 @@ def add(
     why: str | None = None,
 ) -> Suppression:
     """Suppress an address. A final entry in force stays as it is when a lesser reason comes."""
-    key = tokens.address_key(canonical)
-    entry = session.get(Suppression, key, with_for_update=True)
-    if entry is None:
-        entry = Suppression(address_key=key)
-        session.add(entry)
-    elif entry.lifted_at is None and is_final(entry) and reason not in FINAL:
+    entry = _entry(session, tokens, canonical) or _first(session, tokens, canonical, reason, now)
+    if entry.lifted_at is None and is_final(entry) and reason not in FINAL:
         return entry
     entry.reason, entry.since, entry.why = reason, now, _nameless(why)
     entry.lifted_at = entry.lifted_why = None
@@ -70,10 +68,37 @@ def lift(session: Session, tokens: Tokens, canonical: str, now: datetime, why: s
     return True
 
 
+def forget(session: Session, tokens: Tokens, canonical: str) -> bool:
+    """Delete the entry of an address, lifted or not, for who insists; False when there was none."""
+    mine = Suppression.address_key.in_(tokens.address_keys(canonical))
+    gone = delete(Suppression).where(mine).returning(Suppression.address_key)
+    return bool(session.scalars(gone).all())
+
+
 def listed(session: Session) -> list[Suppression]:
     """All entries, oldest first; those that were lifted say so, with the reason."""
     query = select(Suppression)
     return list(session.scalars(query.order_by(Suppression.since, Suppression.address_key)))
+
+
+def _entry(session: Session, tokens: Tokens, canonical: str) -> Suppression | None:
+    """The entry of this address, in force or lifted, under whichever secret it was made."""
+    found = (
+        session.get(Suppression, key, with_for_update=True)
+        for key in tokens.address_keys(canonical)
+    )
+    return next((entry for entry in found if entry is not None), None)
+
+
+def _first(
+    session: Session, tokens: Tokens, canonical: str, reason: SuppressionReason, now: datetime
+) -> Suppression:
+    """The first entry of an address; two at once make the same one."""
+    key = tokens.address_key(canonical)
+    session.execute(
+        new_rows(session, Suppression).values(address_key=key, reason=reason, since=now)
+    )
+    return session.get_one(Suppression, key, with_for_update=True)
 
 
 def _nameless(why: str | None) -> str | None:

@@ -4,6 +4,8 @@ A token is `id ‖ time ‖ MAC`, base64url without padding: 36 characters; the 
 (ASVS 5.0, 11.5.1). Nothing is stored, so nothing stored is usable. The key of each purpose is
 derived from SECRET_KEY, so that a token of one purpose is never one of another.
 
+After a rotation, SECRET_KEY_FALLBACKS keeps the tokens of older secrets valid (ASVS 5.0, 13.3).
+
 A short token is `id ‖ MAC` in hexadecimal: 30 characters, for the local part of an envelope
 address, where 64 have to do (RFC 5321 4.5.3.1.1) and some systems change the case of letters. Its
 MAC has 80 bits, the least that RFC 2104 5 allows: it can only be guessed by mailing us.
@@ -18,6 +20,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
+
+from newsletter.settings import Settings
 
 ID_BYTES, TIME_BYTES, MAC_BYTES = 6, 5, 16
 LENGTH = 36
@@ -37,6 +42,10 @@ class Purpose(StrEnum):
     MESSAGE_ID = "message-id"
     FORM = "form"
     STOP_ISSUE = "stop-issue"
+    DATA = "data"
+    NEW_ADDRESS = "new-address"
+    NEVER = "never"
+    UNDO = "undo"
     RETURN_PATH = "return-path"
     NOTICE_RETURN_PATH = "notice-return-path"
 
@@ -55,20 +64,20 @@ class Claim:
 
 
 class Tokens:
-    """Makes and checks tokens with keys derived from one secret."""
+    """Makes tokens with keys derived from one secret, and checks those of older secrets too."""
 
-    def __init__(self, secret_key: str) -> None:
-        root = secret_key.encode()
+    def __init__(self, secret_key: str, fallbacks: tuple[str, ...] = ()) -> None:
+        self._root = secret_key.encode()
         # Keyed once and copied for each token: a hundred thousand messages need three each.
         self._macs = {
-            purpose: hmac.new(self._derive(root, purpose), digestmod="sha256")
-            for purpose in Purpose
+            purpose: hmac.new(self.derived(purpose), digestmod="sha256") for purpose in Purpose
         }
-        self._address_key = self._derive(root, "address")
+        self._address_key = self.derived("address")
+        self._older = tuple(Tokens(secret) for secret in fallbacks)
 
-    @staticmethod
-    def _derive(root: bytes, name: str) -> bytes:
-        return hmac.digest(root, b"newsletter/" + name.encode(), "sha256")
+    def derived(self, name: str) -> bytes:
+        """32 octets that only the holder of the secret can make; others for each name."""
+        return hmac.digest(self._root, b"newsletter/" + name.encode(), "sha256")
 
     def issue(self, purpose: Purpose, id: int, now: datetime, bound: str = "") -> str:
         """A token for row `id`, valid only together with `bound` (an address, say)."""
@@ -92,7 +101,9 @@ class Tokens:
         """Was this claim issued by us, for this purpose and bound to this? In constant time."""
         seconds = int(claim.issued_at.timestamp())
         head = claim.id.to_bytes(ID_BYTES, "big") + seconds.to_bytes(TIME_BYTES, "big")
-        return hmac.compare_digest(self._mac(purpose, head, bound), claim.mac)
+        if hmac.compare_digest(self._mac(purpose, head, bound), claim.mac):
+            return True
+        return any(older.verify(purpose, claim, bound) for older in self._older)
 
     def issue_short(self, purpose: Purpose, id: int) -> str:
         """A short token for row `id`."""
@@ -106,16 +117,33 @@ class Tokens:
         raw = bytes.fromhex(token)
         head, mac = raw[:SHORT_ID_BYTES], raw[SHORT_ID_BYTES:]
         sound = hmac.compare_digest(self._mac(purpose, head, "")[:SHORT_MAC_BYTES], mac)
-        return int.from_bytes(head, "big") if sound else None
+        if sound:
+            return int.from_bytes(head, "big")
+        found = (older.read_short(purpose, token) for older in self._older)
+        return next((id for id in found if id is not None), None)
 
     def address_key(self, canonical: str) -> str:
         """Keyed hash under which a suppressed address is kept; useless without SECRET_KEY."""
         return hmac.new(self._address_key, canonical.encode(), hashlib.sha256).hexdigest()
 
+    def address_keys(self, canonical: str) -> tuple[str, ...]:
+        """All keyed hashes under which an address may have been kept; the newest secret's first."""
+        return (self.address_key(canonical), *(old.address_key(canonical) for old in self._older))
+
     def _mac(self, purpose: Purpose, head: bytes, bound: str) -> bytes:
         mac = self._macs[purpose].copy()
         mac.update(head + bound.encode())
         return mac.digest()[:MAC_BYTES]
+
+
+@lru_cache(maxsize=8)
+def _made(secret_key: str, fallbacks: tuple[str, ...]) -> Tokens:
+    return Tokens(secret_key, fallbacks)
+
+
+def tokens_of(settings: Settings) -> Tokens:
+    """The tokens of SECRET_KEY and SECRET_KEY_FALLBACKS."""
+    return _made(settings.secret_key, settings.secret_key_fallbacks)
 
 
 def parse(token: str) -> Claim | None:

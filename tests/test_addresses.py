@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.addresses import masked, parse, without_addresses
+from newsletter.addresses import PLAIN, _any, _plain, masked, parse, without_addresses
 from newsletter.errors import FixRequest
 
 
@@ -97,6 +97,37 @@ def test_any_text_is_an_address_or_a_sentence(text: str, utf8: bool) -> None:
             continue
         assert parse(found.typed, allow_utf8=utf8) == found
         assert parse(found.canonical, allow_utf8=utf8).canonical == found.canonical
+
+
+LOCALS = st.text("aBz09._+-'!{İ@ ", max_size=70) | st.sampled_from(
+    ["Info", "WWW", "a.b-c", "J.o'N"]
+)
+LABELS = st.text("aBz09-_ü", min_size=1, max_size=66) | st.sampled_from(["xn--exmple-cua", "a--b"])
+ENDS = st.sampled_from(
+    ["be", "BE", "test", "local", "Example", "museum", "x", "b9", "xn--p1ai", ""]
+)
+
+
+@given(LOCALS, st.lists(LABELS, max_size=6), ENDS, st.booleans())
+def test_the_quick_way_finds_what_the_thorough_way_finds(
+    local: str, labels: list[str], end: str, utf8: bool
+) -> None:
+    email = f"{local}@{'.'.join([*labels, end])}"
+    if quick := _plain(email):
+        assert quick == _any(email, allow_utf8=utf8)
+
+
+@given(st.from_regex(PLAIN, fullmatch=True) | st.emails(), st.booleans())
+def test_the_quick_way_never_takes_what_the_thorough_way_refuses(email: str, utf8: bool) -> None:
+    if quick := _plain(email):
+        assert quick == _any(email, allow_utf8=utf8)
+
+
+def test_the_quick_way_is_for_nearly_everybody() -> None:
+    for email in ("Jan.Peeters+nieuws@stad-gent.voorbeeld.be", "info@x.be", "a_1@b.c.example"):
+        assert _plain(email) is not None
+    for email in ("Info@x.be", "jan@exämple.be", "jan@xn--exmple-cua.be", "jan@x.local", "jan"):
+        assert _plain(email) is None
 
 
 def test_masks() -> None:

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from newsletter.i18n import LOCALES, date_and_hours, date_and_time, own_name
+from newsletter.i18n import LOCALES, date_and_hours, date_and_time, days, own_name
 
 ZONE = ZoneInfo("Europe/Brussels")
 MOMENT = datetime(2026, 11, 23, 6, 55, tzinfo=UTC)
@@ -45,3 +45,17 @@ def test_languages_are_called_by_their_own_names() -> None:
         "English",
         "Deutsch",
     ]
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [
+        ("nl", ["1 dag", "30 dagen", "1 jaar", "3 jaar", "400 dagen"]),
+        ("fr", ["1 jour", "30 jours", "1 an", "3 ans", "400 jours"]),
+        ("en", ["1 day", "30 days", "1 year", "3 years", "400 days"]),
+        ("de", ["1 Tag", "30 Tage", "1 Jahr", "3 Jahre", "400 Tage"]),
+    ],
+)
+def test_periods_in_words(locale: str, words: list[str]) -> None:
+    said = [days(count, locale) for count in (1, 30, 365, 1095, 400)]
+    assert [one.replace("\xa0", " ") for one in said] == words

@@ -1,45 +1,63 @@
 """Tables, constraints and enums; no behaviour. One writer for each table (ARCHITECTURE.md)."""
 
 from newsletter.db import Base
+from newsletter.models.consent import (
+    Consent,
+    ConsentDetails,
+    ConsentEvent,
+    ConsentOrigin,
+    Seal,
+)
 from newsletter.models.delivery import AT_ONCE, Cursor, Delivery, DeliveryState, Lease, Quota
 from newsletter.models.issue import Edition, Issue, IssueState, ItemNumber, Piece, Slot
 from newsletter.models.notice import Notice, NoticeKind, NoticeState
 from newsletter.models.subscriber import (
-    Consent,
-    ConsentDetails,
-    ConsentEvent,
-    SignupRequest,
+    AddressChange,
+    FormRequest,
+    LeavingReason,
+    Limit,
+    RequestKind,
     Subscriber,
     SubscriberState,
     Suppression,
     SuppressionReason,
+    SurveyAnswer,
+    Tally,
     TopicChoice,
 )
 
 __all__ = [
     "AT_ONCE",
+    "AddressChange",
     "Base",
     "Consent",
     "ConsentDetails",
     "ConsentEvent",
+    "ConsentOrigin",
     "Cursor",
     "Delivery",
     "DeliveryState",
     "Edition",
+    "FormRequest",
     "Issue",
     "IssueState",
     "ItemNumber",
     "Lease",
+    "LeavingReason",
+    "Limit",
     "Notice",
     "NoticeKind",
     "NoticeState",
     "Piece",
     "Quota",
-    "SignupRequest",
+    "RequestKind",
+    "Seal",
     "Slot",
     "Subscriber",
     "SubscriberState",
     "Suppression",
     "SuppressionReason",
+    "SurveyAnswer",
+    "Tally",
     "TopicChoice",
 ]

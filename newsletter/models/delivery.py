@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, tex
 from sqlalchemy.orm import Mapped, mapped_column
 
 from newsletter.db import Base
-from newsletter.models.columns import BIG_ID, words
+from newsletter.models.columns import BIG_ID, personal, words
 
 
 class DeliveryState(StrEnum):
@@ -58,7 +58,9 @@ class Delivery(Base):
 
     id: Mapped[int] = mapped_column(BIG_ID, primary_key=True)
     issue_number: Mapped[int] = mapped_column(ForeignKey("issues.number"))
-    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id"))
+    subscriber_id: Mapped[int] = mapped_column(
+        ForeignKey("subscribers.id"), info=personal("welke nummers iemand kreeg")
+    )
     edition_id: Mapped[int] = mapped_column(ForeignKey("editions.id"))
     state: Mapped[DeliveryState] = mapped_column(words(DeliveryState))
     due_at: Mapped[datetime | None]  # when to try; None: held for a person
@@ -69,7 +71,9 @@ class Delivery(Base):
     in_doubt: Mapped[int]  # how often nobody knew whether it arrived
     settled_at: Mapped[datetime | None]
     status: Mapped[str | None]  # enhanced or basic code of the last reply
-    reply: Mapped[str | None]  # the relay's words, with addresses masked
+    reply: Mapped[str | None] = mapped_column(  # the relay's words, with addresses masked
+        info=personal("antwoord van de mailserver, zonder adres")
+    )
     bounced_at: Mapped[datetime | None]
 
 

@@ -8,19 +8,24 @@ from sqlalchemy import JSON, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from newsletter.db import Base
-from newsletter.models.columns import words
+from newsletter.models.columns import personal, words
 
 
 class NoticeKind(StrEnum):
     """Which letter it is; each has one pure function in `notices`."""
 
     CONFIRM = "confirm"
+    REMINDER = "reminder"
     ALREADY = "already"
     PREFERENCES = "preferences"
     WELCOME = "welcome"
     GOODBYE = "goodbye"
+    NEW_ADDRESS = "new_address"
+    ADDRESS_CHANGED = "address_changed"
+    ERASED = "erased"
     PROOF = "proof"
     TROUBLE = "trouble"
+    ALARM = "alarm"
 
 
 class NoticeState(StrEnum):
@@ -41,9 +46,11 @@ class Notice(Base):
     __table_args__ = (Index("ix_notices_due", "due_at", sqlite_where=DUE, postgresql_where=DUE),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[NoticeKind] = mapped_column(words(NoticeKind))
+    kind: Mapped[NoticeKind] = mapped_column(
+        words(NoticeKind), info=personal("welke brief iemand kreeg, en wanneer")
+    )
     subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscribers.id"), index=True)
-    email: Mapped[str | None]
+    email: Mapped[str | None] = mapped_column(info=personal("e-mailadres, tot de brief weg is"))
     locale: Mapped[str]
     facts: Mapped[dict[str, Any]] = mapped_column(JSON)  # what the letter says; never an address
     state: Mapped[NoticeState] = mapped_column(words(NoticeState))

@@ -1,17 +1,19 @@
-"""People: subscribers, what they chose, what they consented to, and who must not be mailed.
+"""People: subscribers, what they chose and asked for, and who must not be mailed.
 
-An address, an IP or a name stands only in `subscribers`, `signup_requests`, `consent_details` and
-`notices`, where erasure empties it; everything else holds ids and salted or keyed hashes.
+An address or an IP stands only in `subscribers`, `requests`, `address_changes`, `consent_details`,
+`consent_origins` and `notices`, where erasure empties it; everything else holds ids and salted or
+keyed hashes.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from newsletter.db import Base
-from newsletter.models.columns import words
+from newsletter.models.columns import personal, words
 
 
 class SubscriberState(StrEnum):
@@ -46,77 +48,82 @@ class Subscriber(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    email: Mapped[str | None]  # as typed
-    canonical: Mapped[str | None] = mapped_column(unique=True)  # domain in lower-case A-labels
-    locale: Mapped[str]
-    cadence: Mapped[str]
-    topic_choice_id: Mapped[int] = mapped_column(ForeignKey("topic_choices.id"))
+    email: Mapped[str | None] = mapped_column(info=personal("e-mailadres"))  # as typed
+    canonical: Mapped[str | None] = mapped_column(  # domain in lower-case A-labels
+        unique=True, info=personal("e-mailadres")
+    )
+    locale: Mapped[str] = mapped_column(info=personal("taal"))
+    cadence: Mapped[str] = mapped_column(info=personal("hoe vaak"))
+    topic_choice_id: Mapped[int] = mapped_column(
+        ForeignKey("topic_choices.id"), info=personal("onderwerpen")
+    )
     state: Mapped[SubscriberState] = mapped_column(words(SubscriberState))
     created_at: Mapped[datetime]
-    confirmed_at: Mapped[datetime | None]
-    left_at: Mapped[datetime | None]
+    confirmed_at: Mapped[datetime | None] = mapped_column(info=personal("datum van bevestiging"))
+    left_at: Mapped[datetime | None] = mapped_column(info=personal("datum van uitschrijving"))
+    paused_until: Mapped[datetime | None] = mapped_column(  # no issue before this moment
+        info=personal("datum tot wanneer de mail pauzeert")
+    )
 
 
-class SignupRequest(Base):
-    """What the form wrote: one row of one shape for everybody; the clock decides what follows."""
+class RequestKind(StrEnum):
+    """What somebody asked at a public form."""
 
-    __tablename__ = "signup_requests"
+    SIGNUP = "signup"
+    LINK = "link"  # "mail me the link to my preferences"
+
+
+class FormRequest(Base):
+    """What a public form wrote: one row of one shape for everybody; the clock decides the rest."""
+
+    __tablename__ = "requests"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    email: Mapped[str]
-    canonical: Mapped[str] = mapped_column(index=True)
-    locale: Mapped[str]
-    cadence: Mapped[str]
-    topics: Mapped[str]
+    kind: Mapped[RequestKind] = mapped_column(words(RequestKind))
+    email: Mapped[str] = mapped_column(info=personal("e-mailadres"))
+    canonical: Mapped[str] = mapped_column(index=True, info=personal("e-mailadres"))
+    locale: Mapped[str] = mapped_column(info=personal("taal"))
+    cadence: Mapped[str] = mapped_column(info=personal("hoe vaak"))
+    topics: Mapped[str] = mapped_column(info=personal("onderwerpen"))
     wording: Mapped[str]
     form_url: Mapped[str]
-    ip: Mapped[str]
-    user_agent: Mapped[str]
+    ip: Mapped[str] = mapped_column(info=personal("IP-adres"))
+    user_agent: Mapped[str] = mapped_column(info=personal("browserregel"))
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON)  # what else proves the request
     asked_at: Mapped[datetime]
 
 
-class ConsentEvent(StrEnum):
-    """What happened to a consent."""
+class AddressChange(Base):
+    """A new address that its reader has not confirmed yet."""
 
-    ASKED = "asked"
-    CONFIRMED = "confirmed"
-    CHANGED = "changed"
-    WITHDRAWN = "withdrawn"
-    IMPORTED = "imported"
-    ERASED = "erased"
+    __tablename__ = "address_changes"
+
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id"), primary_key=True)
+    email: Mapped[str] = mapped_column(info=personal("nieuw e-mailadres"))
+    canonical: Mapped[str] = mapped_column(info=personal("nieuw e-mailadres"))
+    asked_at: Mapped[datetime]
 
 
-class Consent(Base):
-    """One dated, append-only proof (STANDARDS 7a); written by `subscribers.consent` only."""
+class LeavingReason(StrEnum):
+    """Why somebody left, if they care to say."""
 
-    __tablename__ = "consents"
-    __table_args__ = (Index("ix_consents_subscriber", "subscriber_id"),)
+    TOO_MUCH = "too_much"
+    NOT_FOR_ME = "not_for_me"
+    NEVER_ASKED = "never_asked"
+    ELSEWHERE = "elsewhere"
+    OTHER = "other"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id"))
-    event: Mapped[ConsentEvent] = mapped_column(words(ConsentEvent))
+
+class SurveyAnswer(Base):
+    """The answer to the one question after leaving; the last one counts."""
+
+    __tablename__ = "survey_answers"
+
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id"), primary_key=True)
+    reason: Mapped[LeavingReason] = mapped_column(
+        words(LeavingReason), info=personal("waarom iemand vertrok, als die dat zei")
+    )
     at: Mapped[datetime]
-    route: Mapped[str]  # form, page, one-click, command, import …
-    locale: Mapped[str]
-    cadence: Mapped[str]
-    topics: Mapped[str]
-    wording: Mapped[str | None]  # id and version of the sentence consented to
-    wording_hash: Mapped[str | None]  # SHA-256 of that sentence
-    source: Mapped[str | None]  # document of an import, URL of a form
-    issue_number: Mapped[int | None]  # the issue that made someone leave
-    details_hash: Mapped[str]  # SHA-256(salt ‖ details); unlinkable once the salt is erased
-
-
-class ConsentDetails(Base):
-    """The erasable half of a consent: the address and the request, with the salt of their hash."""
-
-    __tablename__ = "consent_details"
-
-    consent_id: Mapped[int] = mapped_column(ForeignKey("consents.id"), primary_key=True)
-    salt: Mapped[bytes]
-    email: Mapped[str]
-    ip: Mapped[str | None]
-    user_agent: Mapped[str | None]
 
 
 class SuppressionReason(StrEnum):
@@ -134,9 +141,32 @@ class Suppression(Base):
 
     __tablename__ = "suppressions"
 
-    address_key: Mapped[str] = mapped_column(primary_key=True)  # HMAC-SHA-256, hex
+    address_key: Mapped[str] = mapped_column(  # HMAC-SHA-256, hex
+        primary_key=True, info=personal("vingerafdruk van een e-mailadres, met een geheime sleutel")
+    )
     reason: Mapped[SuppressionReason] = mapped_column(words(SuppressionReason))
     since: Mapped[datetime]
     why: Mapped[str | None]
     lifted_at: Mapped[datetime | None]
     lifted_why: Mapped[str | None]
+
+
+class Limit(Base):
+    """How far a limit of the public forms is used up; one row for all processes and hosts."""
+
+    __tablename__ = "limits"
+
+    name: Mapped[str] = mapped_column(  # kind and keyed hash of what is limited
+        primary_key=True, info=personal("vingerafdruk van een e-mailadres of een IP-adres")
+    )
+    used_until: Mapped[datetime]  # in the past: nothing is used
+
+
+class Tally(Base):
+    """How often something happened on a day, without a trace of to whom."""
+
+    __tablename__ = "tallies"
+
+    day: Mapped[date] = mapped_column(primary_key=True)  # in TIMEZONE
+    name: Mapped[str] = mapped_column(primary_key=True)
+    times: Mapped[int]

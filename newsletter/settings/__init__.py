@@ -32,12 +32,14 @@ class Settings:
 
     newsletter_env: str
     secret_key: str
+    secret_key_fallbacks: tuple[str, ...]
     base_url: str
     database_url: str
     content_dir: Path
     instance_dir: Path
     timezone: ZoneInfo
     trusted_proxies: int
+    web_processes: int
     mail_server: str
     mail_port: int
     mail_use_tls: bool
@@ -79,7 +81,23 @@ class Settings:
     relay_rest_seconds: int
     grace_seconds: int
     confirm_days: int
+    remind_hours: float
     confirm_notices_per_day: int
+    confirm_notices_per_month: int
+    come_back_days: int
+    signup_ip_rate: Rate | None
+    signup_rate: Rate | None
+    signup_domain_rate: Rate | None
+    work_bits: int
+    embed_origins: str
+    data_link_hours: float
+    undo_days: int
+    origin_days: int
+    left_days: int
+    notice_days: int
+    reply_days: int
+    privacy_contact: str
+    processors: str
     org_name: str
     org_legal_form: str
     org_address: str
@@ -174,7 +192,11 @@ def _parse(name: str, value: Any, problems: list[str]) -> Any:
     try:
         return parser(value)
     except ValueError as error:
-        shown = "" if name in {"SECRET_KEY", "MAIL_PASSWORD"} else f" (it is {str(value)!r})"
+        shown = (
+            ""
+            if name in {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "MAIL_PASSWORD"}
+            else f" (it is {str(value)!r})"
+        )
         problems.append(f"{name} {error}{shown}.")
         return None
 

@@ -72,6 +72,16 @@ def secret(value: Any) -> str:
     return text
 
 
+def secrets(value: Any) -> tuple[str, ...]:
+    """Secrets separated by commas."""
+    return tuple(secret(part) for part in str(value).split(",") if part.strip())
+
+
+def origins(value: Any) -> str:
+    """Sites separated by blanks, or "*"; empty: none."""
+    return "*" if as_text(value) == "*" else " ".join(site(part) for part in as_text(value).split())
+
+
 def site(value: Any) -> str:
     """An origin: scheme and host, no path; ASCII, since it goes into mail headers."""
     text = str(value).strip().rstrip("/")
@@ -238,6 +248,7 @@ def _check_rule(name: str, rule: str) -> None:
 PARSERS: dict[str, Parser] = {
     "NEWSLETTER_ENV": one_of("development", "production"),
     "SECRET_KEY": secret,
+    "SECRET_KEY_FALLBACKS": secrets,
     "BASE_URL": site,
     "CONTENT_DIR": folder,
     "DATABASE_URL": database,
@@ -247,6 +258,7 @@ PARSERS: dict[str, Parser] = {
     "INSTANCE_DIR": folder,
     "TIMEZONE": zone,
     "TRUSTED_PROXIES": number(0, 10),
+    "WEB_PROCESSES": number(1, 64),
     "MAIL_PORT": number(1, 65535),
     "MAIL_USE_TLS": yes_no,
     "MAIL_USE_SSL": yes_no,
@@ -282,7 +294,22 @@ PARSERS: dict[str, Parser] = {
     "RELAY_REST_SECONDS": number(1, 3600),
     "GRACE_SECONDS": number(0, 3600),
     "CONFIRM_DAYS": number(1, 60),
+    "REMIND_HOURS": number(0, 24 * 60, float),
     "CONFIRM_NOTICES_PER_DAY": number(1, 100),
+    "CONFIRM_NOTICES_PER_MONTH": number(1, 1000),
+    "COME_BACK_DAYS": number(1, 3650),
+    "SIGNUP_IP_RATE": rate,
+    "SIGNUP_RATE": rate,
+    "SIGNUP_DOMAIN_RATE": rate,
+    "WORK_BITS": number(0, 32),
+    "EMBED_ORIGINS": origins,
+    "DATA_LINK_HOURS": number(0.1, 24 * 30, float),
+    "UNDO_DAYS": number(0, 3650),
+    "ORIGIN_DAYS": number(1, 3650),
+    "LEFT_DAYS": number(1, 36500),
+    "NOTICE_DAYS": number(30, 3650),
+    "REPLY_DAYS": number(1, 3650),
+    "PRIVACY_CONTACT": address,
     "ORG_EMAIL": address,
     "ORG_WEBSITE": site_or_page,
 }
