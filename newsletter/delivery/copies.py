@@ -17,7 +17,7 @@ from newsletter.delivery.template import Gap, Template
 from newsletter.errors import FixContent
 from newsletter.models import Edition, Issue
 from newsletter.settings import Settings
-from newsletter.tokens import Purpose, Tokens
+from newsletter.tokens import Purpose, tokens_of
 
 EDITIONS_KEPT = 64  # templates in memory, about 40 kB each
 
@@ -42,7 +42,7 @@ class Copies:
     ) -> None:
         """Raises FixSettings when a DKIM key or RETURN_PATH cannot be used."""
         self._database, self._settings, self._clock = database, settings, clock
-        self._tokens, self._signers = Tokens(settings.secret_key), signers(settings)
+        self._tokens, self._signers = tokens_of(settings), signers(settings)
         self._return_path = ReturnPath(settings)
         self._prepared = lru_cache(maxsize=EDITIONS_KEPT)(self._prepare)
         self._date = lru_cache(maxsize=1)(self._format_date)

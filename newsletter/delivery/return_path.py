@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from newsletter.errors import FixSettings
 from newsletter.settings import Settings
-from newsletter.tokens import SHORT_LENGTH, Purpose, Tokens
+from newsletter.tokens import SHORT_LENGTH, Purpose, tokens_of
 
 MAX_LOCAL_PART = 64  # octets (RFC 5321 4.5.3.1.1)
 ROOM = MAX_LOCAL_PART - len("+d") - SHORT_LENGTH
@@ -45,7 +45,7 @@ class ReturnPath:
                 f"RETURN_PATH may have {ROOM} characters before the @, since each message adds its "
                 f"own {MAX_LOCAL_PART - ROOM}; it has {len(local)}."
             )
-        self._tokens = Tokens(settings.secret_key)
+        self._tokens = tokens_of(settings)
         self._start, self._end = f"{local}+", f"@{domain}"
         self._constant = "" if domain else settings.mail_default_sender.addr_spec
 

@@ -25,7 +25,7 @@ def plan_issue(session: Session, settings: Settings, issue: Issue, now: datetime
     """
     first = issue.top is None
     ledger.take_stock(session)
-    _carry(session, settings, issue)
+    _carry(session, settings, issue, now)
     if first:
         _number_items(session, issue)
         issue.top = _top(session, issue)
@@ -37,7 +37,7 @@ def plan_issue(session: Session, settings: Settings, issue: Issue, now: datetime
     choices = {row.id: row.topics for row in session.scalars(select(TopicChoice))}
     pieces = {locale: _pieces(session, issue, locale) for locale in _locales(session, issue)}
     floor = backlog_floor(session, settings, issue.cadence, issue.number)
-    for group in ledger.groups(session, issue, top):
+    for group in ledger.groups(session, issue, top, now):
         mine = [
             piece
             for piece in pieces[group.locale]
@@ -50,6 +50,8 @@ def plan_issue(session: Session, settings: Settings, issue: Issue, now: datetime
             planned += ledger.plan(session, issue, top, group, edition_id, due_at)
         else:
             ledger.skip(session, issue, top, group)
+    if planned:
+        ledger.withdraw_paused(session, issue, now)
     return planned
 
 
@@ -75,13 +77,13 @@ def _pieces(session: Session, issue: Issue, locale: str) -> list[Piece]:
     return list(session.scalars(select(Piece).where(*mine).order_by(Piece.position)))
 
 
-def _carry(session: Session, settings: Settings, issue: Issue) -> None:
+def _carry(session: Session, settings: Settings, issue: Issue, now: datetime) -> None:
     """Take in, as it was frozen last, whatever a reader of this moment has not had.
 
-    Readers change cadence and other cadences publish while an issue is held or sent; without this a
-    cursor moved to this issue's top would jump over their items.
+    Readers change cadence, end a pause, and other cadences publish while an issue is held or sent;
+    without this a cursor moved to this issue's top would jump over their items.
     """
-    lowest = ledger.lowest_cursor(session, issue.cadence)
+    lowest = ledger.lowest_cursor(session, issue.cadence, now)
     if lowest is None:
         return
     floor = max(lowest, backlog_floor(session, settings, issue.cadence, issue.number))

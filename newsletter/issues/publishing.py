@@ -310,7 +310,7 @@ def finish(session: Session, settings: Settings, now: datetime) -> list[int]:
             continue
         if planned:
             continue
-        if not ledger.readers_waiting(session, issue, issue.top or 0):
+        if not ledger.readers_waiting(session, issue, issue.top or 0, now):
             issue.state, issue.sent_at = IssueState.SENT, now
             finished.append(issue.number)
     return finished

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
@@ -41,7 +41,7 @@ def select_items(
     numbered = _numbers(session)
     _refuse_vanished(library, numbered)
     chosen = _named(library, ready, slugs) if slugs else [s for s in ready if s not in numbered]
-    carried = _carried(session, settings, cadence, numbered)
+    carried = _carried(session, settings, cadence, numbered, today)
     missed = _not_yet_in(session, cadence, carried)
     wanted = dict.fromkeys([*chosen, *(slug for slug in carried if slug in ready)])
     items = [ready[slug] for slug in wanted]
@@ -112,10 +112,15 @@ def _named(library: Library, ready: dict[str, Item], slugs: Sequence[str]) -> li
 
 
 def _carried(
-    session: Session, settings: Settings, cadence: str | None, numbered: dict[str, int]
+    session: Session,
+    settings: Settings,
+    cadence: str | None,
+    numbered: dict[str, int],
+    today: date,
 ) -> list[str]:
-    """Numbered items that some reader of the cadence has not received."""
-    lowest = ledger.lowest_cursor(session, cadence)
+    """Numbered items that some reader of the cadence has not received; who pauses is none."""
+    midnight = datetime.combine(today, time(), settings.timezone)  # when a pause ends
+    lowest = ledger.lowest_cursor(session, cadence, midnight)
     if lowest is None:
         return []
     floor = max(lowest, backlog_floor(session, settings, cadence))

@@ -20,9 +20,11 @@ from newsletter.issues import publishing, slots
 from newsletter.issues.compiler import compile_issue
 from newsletter.models import IssueState
 from newsletter.settings import Settings
-from newsletter.subscribers import signup
+from newsletter.subscribers import chain, confirming, retention, settling
 
 SOON = timedelta(seconds=10)  # rows due within this time are waited for: a rate put them off
+LOSSES = 20  # batches in a row that another sealer may take from under this one
+SETTLED_TOGETHER = 200  # requests of the forms in one transaction
 ASKED = 3  # messages that ask whether a relay takes mail again, when a person wants to know
 
 
@@ -38,10 +40,17 @@ class Delivered:
     next_due: datetime | None
 
 
-def settle_signups(database: Database, settings: Settings) -> int:
-    """Turn what the form wrote into subscribers, consents and notices; returns how many."""
-    with database.write() as session:
-        return signup.settle_requests(session, settings, utcnow())
+def settle_signups(database: Database, settings: Settings, stop: threading.Event) -> int:
+    """Turn what the forms wrote into subscribers, consents and notices; returns how many.
+
+    Batch by batch, until one is not full: after a flood too, letters go within seconds.
+    """
+    settled, full = 0, True
+    while full and not stop.is_set():
+        with database.write() as session:
+            count = settling.settle_requests(session, settings, utcnow(), SETTLED_TOGETHER)
+        settled, full = settled + count, count == SETTLED_TOGETHER
+    return settled
 
 
 def drain_notices(database: Database, settings: Settings, stop: threading.Event) -> int:
@@ -49,13 +58,73 @@ def drain_notices(database: Database, settings: Settings, stop: threading.Event)
     return notices.drain(database, settings, utcnow(), stop=stop)
 
 
+def remind_unconfirmed(database: Database, settings: Settings) -> int:
+    """Queue the one reminder of those who asked and did not confirm; returns how many."""
+    with database.write() as session:
+        return confirming.remind(session, settings, utcnow())
+
+
 def purge_unconfirmed(database: Database, settings: Settings) -> int:
     """Remove sign-ups that nobody confirmed in time; returns how many."""
     with database.write() as session:
-        purged = signup.purge(session, utcnow(), settings.confirm_days)
+        purged = confirming.purge(session, utcnow(), settings.confirm_days)
     if purged:
         database.forget()
     return purged
+
+
+def forget_tonight(database: Database, settings: Settings) -> dict[str, int]:
+    """The nightly run of `forget_old`, once a night; empty at other times."""
+    now = utcnow()
+    with database.read() as session:
+        if not retention.is_due(session, settings, now):
+            return {}
+    gone = forget_old(database, settings, now)
+    with database.write() as session:
+        retention.mark(session, settings, now)
+    return gone
+
+
+def forget_old(database: Database, settings: Settings, now: datetime) -> dict[str, int]:
+    """Remove personal data that was kept long enough; returns how many rows by rule."""
+    gone: dict[str, int] = {}
+    for rule in retention.RULES:
+        while True:
+            with database.write() as session:  # a batch at a time: others write in between
+                removed = retention.batch(session, settings, rule, now)
+            if not removed:
+                break
+            gone[rule.what] = gone.get(rule.what, 0) + removed
+    database.forget()  # also of what erasures since the last night left behind
+    return gone
+
+
+def seal_consents(
+    database: Database, *, everything: bool = False, stop: threading.Event | None = None
+) -> int:
+    """Chain the proofs of consent that are not chained yet; returns how many.
+
+    `everything` looks from the first proof on; else only at the newest, and at all of them when one
+    of those came late.
+    """
+    with database.read() as session:
+        after = 0 if everything else chain.start(session)
+    sealed, late = 0, False
+    while not (stop and stop.is_set()) and (batch := _seal(database, after)).sealed:
+        sealed, late, after = sealed + batch.sealed, late or batch.late, batch.last
+    if late and not everything:
+        sealed += seal_consents(database, everything=True, stop=stop)
+    return sealed
+
+
+def _seal(database: Database, after: int, losses: int = LOSSES) -> chain.Batch:
+    try:
+        with database.write() as session:
+            return chain.seal(session, utcnow(), after)
+    except IntegrityError:  # another sealer was faster: what it took is chained
+        if not losses:
+            raise
+    return _seal(database, after, losses - 1)
 
 
 def run_due_slots(database: Database, settings: Settings, library: Library) -> list[int]:

@@ -28,7 +28,10 @@ log = logging.getLogger(__name__)
 NOTICE_SECONDS = 1
 DELIVERY_SECONDS = 2
 ISSUE_SECONDS = 5
+REMIND_SECONDS = 60
+SEAL_SECONDS = 60
 PURGE_SECONDS = 3600
+NIGHT_SECONDS = 600  # how often it is asked whether tonight's run is still to come
 REST_SECONDS = 30  # after a problem, so that a dead relay is not asked all the time
 
 
@@ -44,7 +47,7 @@ class Clock:
         self._last_problem: dict[str, str] = {}
         self._rest_until: dict[str, float] = {}
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(4)},
+            executors={"default": ThreadPoolExecutor(6)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=settings.timezone,
         )
@@ -52,11 +55,16 @@ class Clock:
     def start(self) -> None:
         """Begin to tick; the work starts once this process is the leader."""
         for seconds, task in (
+            (NOTICE_SECONDS, self.settle_signups),
             (NOTICE_SECONDS, self.carry_notices),
             (DELIVERY_SECONDS, self.deliver),
             (ISSUE_SECONDS, self.advance_issues),
             (ISSUE_SECONDS, self.compile_due),
+            (REMIND_SECONDS, self.remind),
+            (SEAL_SECONDS, self.seal),
+            (PURGE_SECONDS, self.seal_missed),
             (PURGE_SECONDS, self.purge),
+            (NIGHT_SECONDS, self.forget_old),
         ):
             self._scheduler.add_job(
                 self.guarded, "interval", args=[task], seconds=seconds, id=task.__name__
@@ -72,9 +80,12 @@ class Clock:
             self._lock_file.close()
             self._lock_file = None
 
+    def settle_signups(self) -> None:
+        """Requests of the forms become notices."""
+        tasks.settle_signups(self.database, self.settings, self.stopping)
+
     def carry_notices(self) -> None:
-        """Sign-ups become notices, notices become mail."""
-        tasks.settle_signups(self.database, self.settings)
+        """Notices become mail."""
         tasks.drain_notices(self.database, self.settings, self.stopping)
 
     def deliver(self) -> None:
@@ -95,9 +106,26 @@ class Clock:
         """Send what is approved: it is frozen, and needs no shelf."""
         tasks.advance_issues(self.database, self.settings)
 
+    def seal(self) -> None:
+        """Chain the newest proofs of consent."""
+        tasks.seal_consents(self.database, stop=self.stopping)
+
+    def seal_missed(self) -> None:
+        """Look through all proofs for one that was never chained."""
+        tasks.seal_consents(self.database, everything=True, stop=self.stopping)
+
+    def remind(self) -> None:
+        """Remind, once, who asked and did not confirm."""
+        tasks.remind_unconfirmed(self.database, self.settings)
+
     def purge(self) -> None:
         """Forget sign-ups that nobody confirmed."""
         tasks.purge_unconfirmed(self.database, self.settings)
+
+    def forget_old(self) -> None:
+        """Once a night: remove personal data that was kept long enough, and say what."""
+        for what, count in tasks.forget_tonight(self.database, self.settings).items():
+            log.warning("retention: %d %s", count, what)
 
     def guarded(self, task: Callable[[], None]) -> None:
         """One task's trouble must stop neither the clock nor the other tasks; it is said once."""

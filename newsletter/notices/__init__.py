@@ -1,5 +1,23 @@
 """Notices: letters to one person who is waiting for them, and the outbox that carries them."""
 
-from newsletter.notices.outbox import drain, forget, queue, remove, written_since
+from newsletter.notices.crowds import queue_for
+from newsletter.notices.outbox import (
+    drain,
+    forget,
+    queue,
+    queue_all,
+    remove,
+    remove_settled,
+    written_since,
+)
 
-__all__ = ["drain", "forget", "queue", "remove", "written_since"]
+__all__ = [
+    "drain",
+    "forget",
+    "queue",
+    "queue_all",
+    "queue_for",
+    "remove",
+    "remove_settled",
+    "written_since",
+]

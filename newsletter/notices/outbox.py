@@ -16,7 +16,7 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from newsletter import suppression
-from newsletter.db import Database
+from newsletter.db import Database, Plain
 from newsletter.delivery import message
 from newsletter.delivery.message import Content
 from newsletter.delivery.outcomes import Outcome, Reply, judge
@@ -32,9 +32,9 @@ from newsletter.models import (
     Subscriber,
     SubscriberState,
 )
-from newsletter.notices import writing
+from newsletter.notices import moving, writing
 from newsletter.settings import Settings
-from newsletter.tokens import Tokens
+from newsletter.tokens import tokens_of
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +44,19 @@ GIVE_UP = timedelta(days=3)
 # A letter is wanted only while its reader is in this state.
 WANTED = {
     NoticeKind.CONFIRM: SubscriberState.PENDING,
+    NoticeKind.REMINDER: SubscriberState.PENDING,
     NoticeKind.ALREADY: SubscriberState.ACTIVE,
     NoticeKind.PREFERENCES: SubscriberState.ACTIVE,
     NoticeKind.WELCOME: SubscriberState.ACTIVE,
     NoticeKind.GOODBYE: SubscriberState.LEFT,
+    NoticeKind.NEW_ADDRESS: SubscriberState.ACTIVE,
+    NoticeKind.ADDRESS_CHANGED: SubscriberState.ACTIVE,
 }
-TO_EDITORS = (NoticeKind.PROOF, NoticeKind.TROUBLE)
+QUEUE = """
+INSERT INTO notices (subscriber_id, email, locale, kind, created_at, due_at, state, attempts, facts)
+VALUES """
+QUEUED = "(?, ?, ?, ?, ?, ?, 'waiting', 0, '{}')"
+TO_EDITORS = (NoticeKind.PROOF, NoticeKind.TROUBLE, NoticeKind.ALARM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,8 @@ def queue(
 ) -> Notice:
     """Put a letter in the outbox. `facts` by kind (never an address or a token; times ISO 8601):
 
-    confirm `asked_at`, optional `source`; already `asked_at`; welcome `issue` (number or None);
+    confirm `asked_at`, optional `source`; reminder `asked_at, sent_at` (of the first letter); alarm
+    `count, seconds, at`; already `asked_at`; welcome `issue` (number or None);
     proof `issue` (number), `subject, html, text` of the edition, optional `leaves_at`; trouble
     `issue`, `words` of the relay, `paused` (or not). Only the last two, to editors, go without
     `subscriber_id`. Once settled only `issue` is kept.
@@ -93,6 +101,18 @@ def queue(
     return notice
 
 
+def queue_all(
+    plain: Plain, kind: NoticeKind, readers: Sequence[tuple[int, str | None, str]], now: datetime
+) -> None:
+    """Queue the same letter, without facts, for readers: id, address and locale of each.
+
+    In plain SQL, since many leave at once.
+    """
+    row = (kind.value, plain.moment(now), plain.moment(now))
+    values = [value for reader in readers for value in (*reader, *row)]
+    plain.tell(QUEUE + ", ".join([QUEUED] * len(readers)), values)
+
+
 def written_since(
     session: Session, subscriber_id: int, kinds: Collection[NoticeKind], since: datetime
 ) -> int:
@@ -109,18 +129,27 @@ def forget(
     """Empty every notice to these addresses (in any case) or this subscriber; returns how many."""
     written = func.lower(Notice.email).in_([email.lower() for email in emails])
     theirs = or_(written, Notice.subscriber_id == subscriber_id) if subscriber_id else written
-    waiting = (theirs, Notice.state == NoticeState.WAITING)
+    waiting = Notice.state == NoticeState.WAITING
     dropped = {"state": NoticeState.DROPPED, "settled_at": now, "reply": "erased"}
     session.flush()
     found = session.scalars(select(Notice.id).where(theirs)).all()
-    session.execute(update(Notice).where(*waiting).values(**dropped))
-    session.execute(update(Notice).where(Notice.id.in_(found)).values(email=None, facts={}))
+    # A relay may name a mailbox in its words.
+    empty: dict[str, Any] = {"email": None, "facts": {}, "reply": None}
+    session.execute(update(Notice).where(Notice.id.in_(found)).values(**empty))
+    session.execute(update(Notice).where(Notice.id.in_(found), waiting).values(**dropped))
     return len(found)
 
 
 def remove(session: Session, subscriber_ids: Sequence[int]) -> None:
     """Delete the notices of people who never consented."""
     session.execute(delete(Notice).where(Notice.subscriber_id.in_(subscriber_ids)))
+
+
+def remove_settled(session: Session, before: datetime, limit: int) -> int:
+    """Delete at most `limit` notices that were settled before this moment; returns how many."""
+    old = select(Notice.id).where(Notice.settled_at < before).limit(limit)
+    gone = delete(Notice).where(Notice.id.in_(old)).returning(Notice.id)
+    return len(session.scalars(gone).all())
 
 
 def drain(
@@ -188,11 +217,13 @@ def _unwanted(
     session: Session, settings: Settings, notice: Notice, subscriber: Subscriber | None
 ) -> str | None:
     """Why this letter must not go, as things are at this moment."""
-    if notice.kind in TO_EDITORS:
+    if notice.kind in TO_EDITORS or notice.kind is NoticeKind.ERASED:
         return None
     if subscriber is None or subscriber.state is not WANTED[notice.kind]:
         return "not wanted any more"
-    tokens, canonical = Tokens(settings.secret_key), subscriber.canonical or ""
+    if notice.kind is NoticeKind.NEW_ADDRESS:
+        return moving.unwanted(session, settings, notice)
+    tokens, canonical = tokens_of(settings), subscriber.canonical or ""
     entry = suppression.is_suppressed(session, tokens, canonical)
     # Confirming is how somebody comes back after a bounce or an erasure.
     comes_back = notice.kind is NoticeKind.CONFIRM and not suppression.is_final(entry)
@@ -206,6 +237,16 @@ def _next(
     claimed = _claim(database, settings, now)
     if claimed is None:
         return None
+    outcome = _carry(database, settings, relay, paths, claimed)
+    if claimed.notice.kind is NoticeKind.ERASED:  # nothing else holds this address any more
+        database.forget()
+    return outcome
+
+
+def _carry(
+    database: Database, settings: Settings, relay: Relay, paths: ReturnPath, claimed: _Claimed
+) -> Outcome | None:
+    now = claimed.now
     try:
         recipient, content = _message(settings, claimed)
     except Exception as error:  # poison must not hold up the others
@@ -225,7 +266,7 @@ def _message(settings: Settings, claimed: _Claimed) -> tuple[str, bytes]:
     notice, now = claimed.notice, claimed.now
     recipient = writing.recipient(notice)
     letter = writing.write(settings, notice, claimed.subscriber, now)
-    locale = claimed.subscriber.locale if claimed.subscriber else notice.locale
+    locale = writing.locale_of(notice, claimed.subscriber)
     content = message.letter(
         settings,
         Content(locale, letter.subject, letter.text, letter.html),

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from newsletter import addresses
 from newsletter.delivery import message
 from newsletter.delivery.message import Gap
 from newsletter.links import Links
 from newsletter.models import Notice, NoticeKind, Subscriber
-from newsletter.notices import letters
-from newsletter.notices.letters import Letter
+from newsletter.notices.letters import editors, readers, signup
+from newsletter.notices.letters.paper import Letter
 from newsletter.settings import Settings
-from newsletter.tokens import Purpose, Tokens
+from newsletter.tokens import Purpose, tokens_of
 
 # In a proof the links of readers lead nowhere: no editor unsubscribes anybody by trying them.
 NOBODY = {Gap.UNSUBSCRIBE: "proof", Gap.PREFERENCES: "proof"}
@@ -28,8 +29,8 @@ class Writer:
 
     @property
     def locale(self) -> str:
-        """The reader's locale as it is at this moment."""
-        return self.subscriber.locale if self.subscriber else self.notice.locale
+        """The locale of the letter."""
+        return locale_of(self.notice, self.subscriber)
 
     @property
     def links(self) -> Links:
@@ -38,7 +39,7 @@ class Writer:
 
     def token(self, purpose: Purpose, id: int, bound: str = "") -> str:
         """A token of this moment; none was stored."""
-        return Tokens(self.settings.secret_key).issue(purpose, id, self.now, bound)
+        return tokens_of(self.settings).issue(purpose, id, self.now, bound)
 
     def fact(self, name: str) -> str:
         """A fact every such notice has. KeyError otherwise: the notice is parked."""
@@ -52,6 +53,13 @@ def write(
     return LETTERS[notice.kind](Writer(settings, notice, subscriber, now))
 
 
+def locale_of(notice: Notice, subscriber: Subscriber | None) -> str:
+    """The reader's locale at this moment; of who has yet to confirm, the one asked for."""
+    if subscriber is None or notice.kind in (NoticeKind.CONFIRM, NoticeKind.REMINDER):
+        return notice.locale
+    return subscriber.locale
+
+
 def recipient(notice: Notice) -> str:
     """Whom it goes to. ValueError when the address was erased meanwhile."""
     if notice.email is None:
@@ -61,7 +69,7 @@ def recipient(notice: Notice) -> str:
 
 def message_id(settings: Settings, notice: Notice) -> str:
     """The same at every try, `<token@domain>`, so that a repetition can be known as one."""
-    tokens = Tokens(settings.secret_key)
+    tokens = tokens_of(settings)
     token = tokens.issue(Purpose.MESSAGE_ID, notice.id, notice.created_at, "notice")
     return f"<{token}@{settings.mail_domain}>"
 
@@ -69,19 +77,36 @@ def message_id(settings: Settings, notice: Notice) -> str:
 def _confirm(writer: Writer) -> Letter:
     reader = _reader(writer)
     token = writer.token(Purpose.CONFIRM, reader.id, reader.canonical or "")
-    return letters.confirm(
+    return signup.confirm(
         writer.settings,
         writer.locale,
         email=recipient(writer.notice),
         link=writer.links.confirm(writer.locale, token),
+        never=_never_link(writer),
         asked_at=datetime.fromisoformat(writer.fact("asked_at")),
         now=writer.now,
         source=writer.notice.facts.get("source"),
     )
 
 
+def _reminder(writer: Writer) -> Letter:
+    # The link of the first letter, made as at its time: it ends when that one does.
+    reader, sent_at = _reader(writer), datetime.fromisoformat(writer.fact("sent_at"))
+    tokens = tokens_of(writer.settings)
+    token = tokens.issue(Purpose.CONFIRM, reader.id, sent_at, reader.canonical or "")
+    return signup.reminder(
+        writer.settings,
+        writer.locale,
+        email=recipient(writer.notice),
+        link=writer.links.confirm(writer.locale, token),
+        never=_never_link(writer),
+        asked_at=datetime.fromisoformat(writer.fact("asked_at")),
+        sent_at=sent_at,
+    )
+
+
 def _already(writer: Writer) -> Letter:
-    return letters.already(
+    return signup.already(
         writer.settings,
         writer.locale,
         email=recipient(writer.notice),
@@ -91,7 +116,33 @@ def _already(writer: Writer) -> Letter:
 
 
 def _preferences(writer: Writer) -> Letter:
-    return letters.preferences(writer.settings, writer.locale, link=_preferences_link(writer))
+    # Bound to where this letter goes: after a change of address the old mailbox opens nothing.
+    token = writer.token(Purpose.DATA, _reader(writer).id, _canonical(writer))
+    return readers.preferences(
+        writer.settings,
+        writer.locale,
+        link=_preferences_link(writer),
+        data=writer.links.data(writer.locale, token),
+    )
+
+
+def _new_address(writer: Writer) -> Letter:
+    token = writer.token(Purpose.NEW_ADDRESS, _reader(writer).id, _canonical(writer))
+    return readers.new_address(
+        writer.settings,
+        writer.locale,
+        link=writer.links.new_address(writer.locale, token),
+        asked_at=datetime.fromisoformat(writer.fact("asked_at")),
+        now=writer.now,
+    )
+
+
+def _address_changed(writer: Writer) -> Letter:
+    return readers.address_changed(
+        writer.settings,
+        writer.locale,
+        changed_at=datetime.fromisoformat(writer.fact("changed_at")),
+    )
 
 
 def _welcome(writer: Writer) -> Letter:
@@ -99,25 +150,33 @@ def _welcome(writer: Writer) -> Letter:
     number = writer.notice.facts.get("issue")
     url = links.archive(locale) if number is None else links.issue(locale, number)
     token = writer.token(Purpose.UNSUBSCRIBE, _reader(writer).id)
-    return letters.welcome(
+    return signup.welcome(
         writer.settings,
         locale,
-        read=letters.read_issue(locale, number, url),
+        read=signup.read_issue(locale, number, url),
         preferences=_preferences_link(writer),
         unsubscribe=links.unsubscribe(token),
     )
 
 
 def _goodbye(writer: Writer) -> Letter:
-    home = writer.links.home(writer.locale)
-    return letters.goodbye(writer.settings, writer.locale, home=home)
+    reader, locale, links = _reader(writer), writer.locale, writer.links
+    undo, until = "", (reader.left_at or writer.now) + timedelta(days=writer.settings.undo_days)
+    if writer.now < until:
+        undo = links.undo(locale, writer.token(Purpose.UNDO, reader.id, reader.canonical or ""))
+    home = links.home(locale)
+    return readers.goodbye(writer.settings, locale, home=home, undo=undo, until=until)
+
+
+def _erased(writer: Writer) -> Letter:
+    return readers.erased(writer.settings, writer.locale)
 
 
 def _proof(writer: Writer) -> Letter:
     number = int(writer.fact("issue"))
     leaves_at = writer.notice.facts.get("leaves_at")
     text, html = (message.plain(writer.fact(name), NOBODY) for name in ("text", "html"))
-    return letters.proof(
+    return editors.proof(
         writer.settings,
         writer.locale,
         number=number,
@@ -128,7 +187,7 @@ def _proof(writer: Writer) -> Letter:
 
 
 def _trouble(writer: Writer) -> Letter:
-    return letters.trouble(
+    return editors.trouble(
         writer.settings,
         writer.locale,
         number=int(writer.fact("issue")),
@@ -137,9 +196,32 @@ def _trouble(writer: Writer) -> Letter:
     )
 
 
+def _alarm(writer: Writer) -> Letter:
+    facts = writer.notice.facts
+    return editors.alarm(
+        writer.settings,
+        writer.locale,
+        count=int(facts["count"]),
+        seconds=int(facts["seconds"]),
+        at=datetime.fromisoformat(writer.fact("at")),
+    )
+
+
+def _never_link(writer: Writer) -> str:
+    """The same in every letter to this address: of the time its row was made."""
+    reader = _reader(writer)
+    tokens = tokens_of(writer.settings)
+    token = tokens.issue(Purpose.NEVER, reader.id, reader.created_at, reader.canonical or "")
+    return writer.links.never(writer.locale, token)
+
+
 def _preferences_link(writer: Writer) -> str:
     token = writer.token(Purpose.PREFERENCES, _reader(writer).id)
     return writer.links.preferences(writer.locale, token)
+
+
+def _canonical(writer: Writer) -> str:
+    return addresses.parse(recipient(writer.notice), allow_utf8=True).canonical
 
 
 def _reader(writer: Writer) -> Subscriber:
@@ -150,10 +232,15 @@ def _reader(writer: Writer) -> Subscriber:
 
 LETTERS: dict[NoticeKind, Callable[[Writer], Letter]] = {
     NoticeKind.CONFIRM: _confirm,
+    NoticeKind.REMINDER: _reminder,
     NoticeKind.ALREADY: _already,
     NoticeKind.PREFERENCES: _preferences,
     NoticeKind.WELCOME: _welcome,
     NoticeKind.GOODBYE: _goodbye,
+    NoticeKind.NEW_ADDRESS: _new_address,
+    NoticeKind.ADDRESS_CHANGED: _address_changed,
+    NoticeKind.ERASED: _erased,
     NoticeKind.PROOF: _proof,
     NoticeKind.TROUBLE: _trouble,
+    NoticeKind.ALARM: _alarm,
 }

@@ -1,8 +1,7 @@
-"""What a reader chose, changing it, and leaving. Looking up by a token never changes anything."""
+"""What a reader chose, and changing it. Looking up by a token never changes anything."""
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from newsletter import addresses, notices, suppression
-from newsletter.delivery import ledger
+from newsletter import addresses, notices
 from newsletter.errors import FixRequest
 from newsletter.i18n import LOCALES, _
 from newsletter.models import (
@@ -23,18 +21,10 @@ from newsletter.models import (
 )
 from newsletter.settings import Settings
 from newsletter.subscribers import consent
-from newsletter.tokens import Purpose, Tokens, parse
+from newsletter.tokens import Purpose, parse, tokens_of
 
 TOPIC = re.compile(r"[a-z0-9-]{1,64}")
 READING = frozenset({SubscriberState.ACTIVE, SubscriberState.PENDING})
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """Somebody is gone; `changed` is False when they already were."""
-
-    subscriber: Subscriber
-    changed: bool
 
 
 def joined(topics: Iterable[str]) -> str:
@@ -72,15 +62,19 @@ def topics_of(session: Session, subscriber: Subscriber) -> tuple[str, ...]:
 
 def find(session: Session, settings: Settings, token: str) -> Subscriber | None:
     """Whose preferences this link opens; None when unknown or erased. Read-only."""
-    subscriber = _by_token(session, settings, Purpose.PREFERENCES, token)
+    subscriber = by_token(session, settings, Purpose.PREFERENCES, token)
     if subscriber is None or subscriber.state is SubscriberState.ERASED:
         return None
     return subscriber
 
 
-def find_by_unsubscribe(session: Session, settings: Settings, token: str) -> Subscriber | None:
-    """Whom this link unsubscribes, also when already left or erased. Read-only; never expires."""
-    return _by_token(session, settings, Purpose.UNSUBSCRIBE, token)
+def find_to_change(session: Session, settings: Settings, token: str) -> Subscriber | None:
+    """As `find`, with the row locked until the transaction ends: what is read stays true."""
+    subscriber = find(session, settings, token)
+    if subscriber is None:
+        return None
+    session.refresh(subscriber, with_for_update=True)
+    return None if subscriber.state is SubscriberState.ERASED else subscriber
 
 
 def find_by_address(session: Session, email: str) -> Subscriber | None:
@@ -98,7 +92,7 @@ def change(
     cadence: str,
     now: datetime,
 ) -> bool:
-    """Store new choices with a proof; False when nothing differs.
+    """Store new choices with a proof; False when nothing differs. The row must be held.
 
     Raises FixRequest for someone who left: only a new sign-up brings them back.
     """
@@ -125,44 +119,6 @@ def choose(
     return True
 
 
-def leave_by_token(
-    session: Session,
-    settings: Settings,
-    token: str,
-    route: str,
-    now: datetime,
-    issue_number: int | None = None,
-) -> Left | None:
-    """Unsubscribe whom the token names, as often as it is used; None for an unknown token."""
-    subscriber = find_by_unsubscribe(session, settings, token)
-    if subscriber is None:
-        return None
-    return leave(session, settings, subscriber, route, now, issue_number)
-
-
-def leave(
-    session: Session,
-    settings: Settings,
-    subscriber: Subscriber,
-    route: str,
-    now: datetime,
-    issue_number: int | None = None,
-) -> Left:
-    """End a subscription at once, also for mail that is already planned (UNS-06)."""
-    session.refresh(subscriber, with_for_update=True)
-    before = subscriber.state
-    if before in (SubscriberState.LEFT, SubscriberState.ERASED):
-        return Left(subscriber, changed=False)
-    subscriber.state, subscriber.left_at = SubscriberState.LEFT, now
-    proof = consent.Proof(route, issue_number=issue_number)
-    consent.record(session, subscriber, ConsentEvent.WITHDRAWN, proof, now)
-    ledger.withdraw(session, subscriber.id, now)
-    # Nothing but the confirmation goes to who never confirmed (SEC-01), nothing where mail bounced.
-    if before is SubscriberState.ACTIVE and not _suppressed(session, settings, subscriber):
-        write_to(session, subscriber, NoticeKind.GOODBYE, now)
-    return Left(subscriber, changed=True)
-
-
 def write_to(
     session: Session,
     subscriber: Subscriber,
@@ -184,16 +140,11 @@ def write_to(
     )
 
 
-def _suppressed(session: Session, settings: Settings, subscriber: Subscriber) -> bool:
-    tokens = Tokens(settings.secret_key)
-    canonical = subscriber.canonical
-    return canonical is not None and bool(suppression.is_suppressed(session, tokens, canonical))
-
-
-def _by_token(
+def by_token(
     session: Session, settings: Settings, purpose: Purpose, token: str
 ) -> Subscriber | None:
+    """Whom a token of this purpose names, whatever their state; None when it is none of ours."""
     claim = parse(token)
-    if claim is None or not Tokens(settings.secret_key).verify(purpose, claim):
+    if claim is None or not tokens_of(settings).verify(purpose, claim):
         return None
     return session.get(Subscriber, claim.id)

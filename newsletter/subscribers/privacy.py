@@ -9,53 +9,73 @@ from sqlalchemy.orm import Session
 from newsletter import addresses, notices, suppression
 from newsletter.delivery import ledger
 from newsletter.models import (
-    Consent,
-    ConsentDetails,
+    AddressChange,
     ConsentEvent,
-    Delivery,
-    Notice,
-    SignupRequest,
+    FormRequest,
+    NoticeKind,
     Subscriber,
     SubscriberState,
     SuppressionReason,
 )
 from newsletter.settings import Settings
-from newsletter.subscribers import consent, preferences
-from newsletter.tokens import Tokens
+from newsletter.subscribers import consent, exporting, preferences, survey
+from newsletter.tokens import tokens_of
+
+# Who may get a last letter about their erasure: never who did not confirm (SEC-01).
+TOLD = frozenset({SubscriberState.ACTIVE, SubscriberState.LEFT})
 
 
-def erase(session: Session, settings: Settings, subscriber: Subscriber, now: datetime) -> None:
+def erase(
+    session: Session,
+    settings: Settings,
+    subscriber: Subscriber,
+    now: datetime,
+    *,
+    route: str = "page",
+    why: str | None = None,
+    tell: bool = False,
+) -> None:
     """Leave no trace of a person but the keyed hash in `suppressions` (PRV-12); repeatable.
 
-    The row, its nameless proofs and its deliveries stay as numbers.
+    The row, its nameless proofs and its deliveries stay as numbers. `tell` by one last letter: its
+    notice alone holds the address, until it is sent or given up. The door then calls
+    `Database.forget`.
     """
     session.refresh(subscriber, with_for_update=True)
     if subscriber.canonical is None or subscriber.email is None:
         return
-    tokens, canonical = Tokens(settings.secret_key), subscriber.canonical
-    suppression.add(session, tokens, canonical, SuppressionReason.ERASED, now)
-    ledger.withdraw(session, subscriber.id, now)
-    notices.forget(session, now, {subscriber.email, canonical}, subscriber.id)
-    consent.forget(session, subscriber.id)
-    session.execute(delete(SignupRequest).where(SignupRequest.canonical == canonical))
-    subscriber.email = subscriber.canonical = None
-    subscriber.state = SubscriberState.ERASED
-    subscriber.left_at = subscriber.left_at or now
-    consent.record(session, subscriber, ConsentEvent.ERASED, consent.Proof("request"), now)
+    tokens, email, state = tokens_of(settings), subscriber.email, subscriber.state
+    blocked = suppression.is_suppressed(session, tokens, subscriber.canonical)
+    suppression.add(session, tokens, subscriber.canonical, SuppressionReason.ERASED, now)
+    _empty(session, subscriber, route, now, consent.nameless(why, email) if why else None)
+    if tell and state in TOLD and blocked is None:
+        notices.queue(session, NoticeKind.ERASED, email=email, locale=subscriber.locale, now=now)
 
 
-def erase_address(session: Session, settings: Settings, email: str, now: datetime) -> bool:
+def erase_address(
+    session: Session,
+    settings: Settings,
+    email: str,
+    now: datetime,
+    *,
+    why: str | None = None,
+    tell: bool = False,
+) -> bool:
     """Erase whoever has this address, also one who only asked; False when nothing was known.
 
     Raises FixRequest on bad syntax.
     """
     subscriber = preferences.find_by_address(session, email)
     if subscriber is not None:
-        erase(session, settings, subscriber, now)
+        erase(session, settings, subscriber, now, route="command", why=why, tell=tell)
         return True
     address = addresses.parse(email, allow_utf8=True)
-    asked = delete(SignupRequest).where(SignupRequest.canonical == address.canonical)
-    known = session.scalars(asked.returning(SignupRequest.id)).all()
+    asked = delete(FormRequest).where(FormRequest.canonical == address.canonical)
+    wished = delete(AddressChange).where(AddressChange.canonical == address.canonical)
+    known = [
+        *session.scalars(asked.returning(FormRequest.id)),
+        *session.scalars(wished.returning(AddressChange.subscriber_id)),
+    ]
     forgotten = notices.forget(session, now, {address.typed, address.canonical})
     return bool(known) or forgotten > 0
 
@@ -68,103 +88,70 @@ def suppress(
     now: datetime,
     why: str | None = None,
 ) -> None:
-    """Mail this address no more, whether it is a subscriber's or not; planned mail is withdrawn."""
+    """Mail this address no more, whether it is a subscriber's or not; planned mail is withdrawn.
+
+    Of who never confirmed and says "never write me again" nothing stays but the keyed hash.
+    """
     address = addresses.parse(email, allow_utf8=True)
-    suppression.add(session, Tokens(settings.secret_key), address.canonical, reason, now, why)
-    subscriber = preferences.find_by_address(session, email)
-    if subscriber is not None and subscriber.state in preferences.READING:
-        subscriber.state = SubscriberState.SUPPRESSED
-        ledger.withdraw(session, subscriber.id, now)
+    why = consent.nameless(why, address.typed) if why else None
+    suppression.add(session, tokens_of(settings), address.canonical, reason, now, why)
+    if reason in suppression.FINAL:
+        notices.forget(session, now, {address.typed, address.canonical})
+    same = select(Subscriber).where(Subscriber.canonical == address.canonical)
+    subscriber = session.scalar(same.with_for_update().execution_options(populate_existing=True))
+    if subscriber is None:
+        return
+    if subscriber.state not in preferences.READING:
+        return _note(session, subscriber, reason, why, now)
+    if reason is SuppressionReason.NEVER and _never_consented(subscriber):
+        return _empty(session, subscriber, reason.value, now)
+    subscriber.state = SubscriberState.SUPPRESSED
+    subscriber.left_at = subscriber.left_at or now  # the address is kept LEFT_DAYS from here
+    ledger.withdraw(session, subscriber.id, now)
+    session.execute(delete(AddressChange).where(AddressChange.subscriber_id == subscriber.id))
+    return _note(session, subscriber, reason, why, now)
 
 
-def export(session: Session, subscriber: Subscriber) -> dict[str, Any]:
+def _note(
+    session: Session,
+    subscriber: Subscriber,
+    reason: SuppressionReason,
+    why: str | None,
+    now: datetime,
+) -> None:
+    """A person's word (a complaint, "never") or the staff's is a withdrawal; a bounce is none."""
+    if reason in suppression.FINAL:
+        stopped = consent.Proof(reason.value, facts={"reason": why} if why else {})
+        consent.record(session, subscriber, ConsentEvent.WITHDRAWN, stopped, now)
+
+
+def export(session: Session, settings: Settings, subscriber: Subscriber) -> dict[str, Any]:
     """All we hold about one person, ready for JSON: times are ISO 8601 in UTC. Read-only."""
-    return {
-        "id": subscriber.id,
-        "email": subscriber.email,
-        "state": subscriber.state.value,
-        "locale": subscriber.locale,
-        "cadence": subscriber.cadence,
-        "topics": list(preferences.topics_of(session, subscriber)),
-        "created_at": _iso(subscriber.created_at),
-        "confirmed_at": _iso(subscriber.confirmed_at),
-        "left_at": _iso(subscriber.left_at),
-        "consents": _consents(session, subscriber.id),
-        "requests": _requests(session, subscriber.canonical),
-        "deliveries": _deliveries(session, subscriber.id),
-        "notices": _notices(session, subscriber.id),
-    }
+    return next(exporting.copies(session, settings, [subscriber]))
 
 
-def _consents(session: Session, subscriber_id: int) -> list[dict[str, Any]]:
-    query = (
-        select(Consent, ConsentDetails)
-        .outerjoin(ConsentDetails, ConsentDetails.consent_id == Consent.id)
-        .where(Consent.subscriber_id == subscriber_id)
-        .order_by(Consent.id)
-    )
-    return [_proof(row, details) for row, details in session.execute(query)]
+def _never_consented(subscriber: Subscriber) -> bool:
+    pending = subscriber.state is SubscriberState.PENDING
+    return pending and subscriber.confirmed_at is None and subscriber.left_at is None
 
 
-def _proof(row: Consent, details: ConsentDetails | None) -> dict[str, Any]:
-    return {
-        "event": row.event.value,
-        "at": _iso(row.at),
-        "route": row.route,
-        "locale": row.locale,
-        "cadence": row.cadence,
-        "topics": row.topics.split("|") if row.topics else [],
-        "wording": row.wording,
-        "wording_sha256": row.wording_hash,
-        "wording_text": consent.named(row.wording).text if row.wording else None,
-        "source": row.source,
-        "issue": row.issue_number,
-        "email": details.email if details else None,
-        "ip": details.ip if details else None,
-        "user_agent": details.user_agent if details else None,
-    }
-
-
-def _requests(session: Session, canonical: str | None) -> list[dict[str, Any]]:
-    query = select(SignupRequest).where(SignupRequest.canonical == canonical)
-    return [
-        {
-            "email": row.email,
-            "asked_at": _iso(row.asked_at),
-            "form_url": row.form_url,
-            "ip": row.ip,
-            "user_agent": row.user_agent,
-        }
-        for row in session.scalars(query.order_by(SignupRequest.id))
-    ]
-
-
-def _deliveries(session: Session, subscriber_id: int) -> list[dict[str, Any]]:
-    mine = select(Delivery).where(Delivery.subscriber_id == subscriber_id)
-    return [
-        {
-            "issue": row.issue_number,
-            "state": row.state.value,
-            "settled_at": _iso(row.settled_at),
-            "reply": row.reply,
-        }
-        for row in session.scalars(mine.order_by(Delivery.issue_number))
-    ]
-
-
-def _notices(session: Session, subscriber_id: int) -> list[dict[str, Any]]:
-    mine = select(Notice).where(Notice.subscriber_id == subscriber_id)
-    return [
-        {
-            "kind": row.kind.value,
-            "state": row.state.value,
-            "created_at": _iso(row.created_at),
-            "settled_at": _iso(row.settled_at),
-            "reply": row.reply,
-        }
-        for row in session.scalars(mine.order_by(Notice.id))
-    ]
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
+def _empty(
+    session: Session, subscriber: Subscriber, route: str, now: datetime, why: str | None = None
+) -> None:
+    """Take a person out of every table; a numbered row without a name stays."""
+    ledger.withdraw(session, subscriber.id, now)
+    ledger.forget_reader(session, subscriber.id)
+    names = {name for name in (subscriber.email, subscriber.canonical) if name}
+    notices.forget(session, now, names, subscriber.id)
+    consent.forget(session, [subscriber.id])
+    # One that is being settled waits for us: to wait for it would be a circle.
+    mine = select(FormRequest.id).where(FormRequest.canonical == subscriber.canonical)
+    free = session.scalars(mine.with_for_update(skip_locked=True)).all()
+    session.execute(delete(FormRequest).where(FormRequest.id.in_(free)))
+    session.execute(delete(AddressChange).where(AddressChange.subscriber_id == subscriber.id))
+    survey.forget(session, subscriber.id)
+    subscriber.email = subscriber.canonical = subscriber.paused_until = None
+    subscriber.state = SubscriberState.ERASED
+    subscriber.left_at = subscriber.left_at or now
+    done = consent.Proof(route, facts={"reason": why} if why else {})
+    consent.record(session, subscriber, ConsentEvent.ERASED, done, now)

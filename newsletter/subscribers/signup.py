@@ -1,328 +1,270 @@
-"""Double opt-in: the form writes one row, the clock decides, a person confirms.
+"""What a public form asks, taken at the door: protection, limits, and one row for the clock.
 
-The form's answer is the same for everybody, in bytes and in time (SEC-07): `request` does the same
-work for a new, pending, active or suppressed address. `settle_requests` then decides which letter
-goes, if any. Nothing but that letter goes to an address before `confirm` (SEC-01).
+The answer is the same for everybody, in bytes and in time (SEC-07): `request` does the same work
+for a new, pending, active, left or suppressed address, and looks at none of them. `settling` then
+decides which letter goes, if any. Every route in (form, frame, API) goes through here (SEC-04).
 """
 
 import logging
-from dataclasses import dataclass
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy import Table, insert
 from sqlalchemy.orm import Session
 
-from newsletter import addresses, notices, suppression
-from newsletter.delivery import ledger
+from newsletter import addresses, i18n, notices
 from newsletter.errors import FixRequest
 from newsletter.i18n import LOCALES, _
-from newsletter.models import (
-    Consent,
-    ConsentEvent,
-    Issue,
-    IssueState,
-    Notice,
-    NoticeKind,
-    NoticeState,
-    SignupRequest,
-    Subscriber,
-    SubscriberState,
-)
+from newsletter.models import FormRequest, NoticeKind, RequestKind
 from newsletter.settings import Settings
-from newsletter.subscribers import consent, preferences
-from newsletter.tokens import Purpose, Tokens, parse
+from newsletter.settings.parsing import Rate
+from newsletter.subscribers import consent, limits, preferences, tallies, work
+from newsletter.tokens import Purpose, parse, tokens_of
 
 log = logging.getLogger(__name__)
 
-DAY = timedelta(days=1)
+FORM_AGE = timedelta(hours=24)  # a forgotten tab is older
+HASTE = timedelta(seconds=1)  # no person fills in a form within it
+SLOWER = 10  # how much smaller the limits of the slow lane are
+# The limit for everybody is kept in so many rows, when it is so high that chance evens them out.
+SHARES, SHARED_FROM = 8, 4000
 LONGEST = {"form_url": 500, "ip": 64, "user_agent": 300}
-# How long a request that met a conflict is tried again (two clocks at the same address).
-PATIENCE = timedelta(hours=1)
-PURGE_BATCH = 500
 
 
-@dataclass(frozen=True, slots=True)
-class SignupForm:
-    """What the form sent, and from where; `wording` is the id of the sentence it showed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkForm:
+    """What every public form sends, and from where: here, "mail me the link to my preferences".
+
+    `made` is the form's signed time token, `work` the nonce a browser found (see `work`), `trap`
+    what was filled in where nothing may be.
+    """
 
     email: str
     locale: str
-    topics: tuple[str, ...]
-    cadence: str
-    wording: str
+    made: str
+    work: str = ""
+    trap: str = ""
     form_url: str
     ip: str
     user_agent: str
 
 
-class Result(StrEnum):
-    """What a confirmation link leads to."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignupForm(LinkForm):
+    """What the sign-up form sends; `wording` is the id of the sentence it showed.
 
-    OPEN = "open"  # look() only: the button is there to be pressed
-    CONFIRMED = "confirmed"
-    ALREADY = "already"
-    EXPIRED = "expired"
-    UNKNOWN = "unknown"
+    `facts` prove what else it showed: `privacy` (version and SHA-256 of the privacy statement) and
+    `template` (SHA-256 of the form).
+    """
+
+    topics: tuple[str, ...]
+    cadence: str
+    wording: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Answer(StrEnum):
+    """What the door has to show."""
+
+    TAKEN = "taken"
+    TRAPPED = "trapped"  # filled in what must stay empty: a machine, or a browser by mistake
+    OUTDATED = "outdated"  # not a form of ours, or an old one: press once more
+    LIMITED = "limited"  # too many; nothing was kept
 
 
 @dataclass(frozen=True, slots=True)
-class Confirmation:
-    """The result and, unless unknown, whose link it was."""
+class Answered:
+    """The answer, and for LIMITED the seconds until there is room."""
 
-    result: Result
-    subscriber: Subscriber | None = None
+    answer: Answer
+    retry_after: int = 0
 
 
-def request(session: Session, form: SignupForm, now: datetime, *, allow_utf8: bool = False) -> None:
-    """Write down that somebody asked: one row of one shape, whoever it is.
+def request(session: Session, settings: Settings, form: LinkForm, now: datetime) -> Answered:
+    """Write down what somebody asked: one row of one shape, whoever it is. The caller commits.
 
-    `allow_utf8`: may the address have other letters than ASCII before the @ (MAIL_SMTPUTF8)?
+    A LinkForm asks for the link to one's preferences, by the same door.
 
     Raises FixRequest with one Dutch sentence (translatable) when the form itself is wrong.
     """
-    address = addresses.parse(form.email, allow_utf8=allow_utf8)
-    if form.locale not in LOCALES:
-        raise FixRequest(_("Deze taal kennen we niet. Kies een taal uit de lijst."))
-    row = SignupRequest(
-        email=address.typed,
-        canonical=address.canonical,
-        locale=form.locale,
-        cadence=form.cadence,
-        topics=preferences.joined(form.topics),
-        wording=consent.named(form.wording).id,
-        form_url=_storable("form_url", form.form_url.partition("?")[0]),  # a query may name people
-        ip=_storable("ip", form.ip),
-        user_agent=_storable("user_agent", form.user_agent),
-        asked_at=now,
-    )
-    session.add(row)
-    session.flush()
+    (answer,) = request_all(session, settings, [form], now)
+    if isinstance(answer, FixRequest):
+        raise answer
+    return answer
 
 
-def settle_requests(session: Session, settings: Settings, now: datetime, limit: int = 200) -> int:
-    """Decide what follows from the oldest `limit` requests; returns how many were decided.
+def request_all(
+    session: Session, settings: Settings, forms: Sequence[LinkForm], now: datetime
+) -> list[Answered | FixRequest]:
+    """The same for forms that came at the same time, in order; a mistake is no other form's.
 
-    Each has its own savepoint: one that cannot be settled is deleted with a line in the log.
+    Rows are locked by name, those of everybody last, so that two processes never wait for each
+    other.
     """
-    oldest = select(SignupRequest).order_by(SignupRequest.id).limit(limit)
-    requests = session.scalars(oldest.with_for_update(skip_locked=True)).all()
-    return sum(_settle(session, settings, asked.id, now) for asked in requests)
+    visits = [_examined(settings, form, now) for form in forms]
+    waiting = [visit for visit in visits if visit.answer == TAKEN]
+    for name, visit in sorted(_by_ip(settings, waiting), key=lambda one: one[0]):
+        rate = _in_lane(settings.signup_ip_rate, visit.fast)
+        visit.wait(limits.admit(session, name, rate, now) if rate else 0)
+    full = [
+        fast
+        for fast in (True, False)
+        if not _admit_all(session, settings, [v for v in waiting if v.fast is fast], fast, now)
+    ]
+    if rows := [visit.row for visit in waiting if visit.answer == TAKEN]:
+        session.connection().execute(INSERTION, rows)
+    for fast in full[:1]:
+        _alarm(session, settings, fast, now)
+    _count(session, settings, visits, now)
+    return [visit.answer for visit in visits]
 
 
-def look(session: Session, settings: Settings, token: str, now: datetime) -> Confirmation:
-    """What the link would do, for the page with the button. Read-only (SEC-02, UNS-05)."""
-    tokens = Tokens(settings.secret_key)
-    claim = parse(token)
-    subscriber = session.get(Subscriber, claim.id) if claim else None
-    if claim is None or subscriber is None or subscriber.canonical is None:
-        return Confirmation(Result.UNKNOWN)
-    if not tokens.verify(Purpose.CONFIRM, claim, subscriber.canonical):
-        return Confirmation(Result.UNKNOWN)
-    if subscriber.state is SubscriberState.ACTIVE:
-        return Confirmation(Result.ALREADY, subscriber)
-    too_old = claim.older_than(timedelta(days=settings.confirm_days), now)
-    waiting = subscriber.state is SubscriberState.PENDING
-    entry = suppression.is_suppressed(session, tokens, subscriber.canonical)
-    if too_old or not waiting or suppression.is_final(entry):
-        return Confirmation(Result.EXPIRED, subscriber)
-    return Confirmation(Result.OPEN, subscriber)
+def made(settings: Settings, now: datetime) -> str:
+    """The signed time token of a form; it is also what a browser's work is bound to."""
+    return tokens_of(settings).issue(Purpose.FORM, 0, now)
 
 
-def confirm(
-    session: Session, settings: Settings, token: str, now: datetime, ip: str, user_agent: str
-) -> Confirmation:
-    """Start the subscription; pressed again, or twice at once, it answers ALREADY."""
-    found = look(session, settings, token, now)
-    subscriber = found.subscriber
-    if found.result is not Result.OPEN or subscriber is None:
-        return found
-    if not _activate(session, subscriber, now):
-        return look(session, settings, token, now)
-    agent = _storable("user_agent", user_agent)
-    proof = consent.Proof("page", ip=_storable("ip", ip), user_agent=agent)
-    consent.record(session, subscriber, ConsentEvent.CONFIRMED, proof, now)
-    _welcome(session, settings, subscriber, now)
-    return Confirmation(Result.CONFIRMED, subscriber)
-
-
-def purge(session: Session, now: datetime, days: int) -> int:
-    """Delete who was asked to confirm and did not for `days`; returns how many.
-
-    Someone who had left and asked again without confirming has left: that proof stays.
-    """
-    overdue = _overdue(now - timedelta(days=days))
-    back = (
-        update(Subscriber)
-        .where(*overdue, or_(Subscriber.confirmed_at.is_not(None), Subscriber.left_at.is_not(None)))
-        .values(state=SubscriberState.LEFT, left_at=func.coalesce(Subscriber.left_at, now))
-    )
-    session.execute(back)
-    purged = 0
-    while ids := _next_overdue(session, overdue):
-        consent.remove(session, ids)
-        notices.remove(session, ids)
-        session.execute(delete(Subscriber).where(Subscriber.id.in_(ids)))
-        purged += len(ids)
-    return purged
-
-
-def _settle(session: Session, settings: Settings, request_id: int, now: datetime) -> bool:
-    try:
-        with session.begin_nested():
-            asked = session.get_one(SignupRequest, request_id)
-            _decide(session, settings, asked, now)
-            session.delete(asked)
-        return True
-    except (OperationalError, InterfaceError):
-        raise  # the database, not this request: nothing is lost, the next round tries again
-    except Exception as error:
-        # Only the kind of error: its text may hold the address (SEC-11).
-        log.warning("sign-up request %d failed: %s", request_id, type(error).__name__)
-        asked = session.get_one(SignupRequest, request_id, populate_existing=True)
-        if isinstance(error, IntegrityError) and now - asked.asked_at < PATIENCE:
-            return False
-        session.delete(asked)
-        session.flush()
-        return True
-
-
-def _decide(session: Session, settings: Settings, asked: SignupRequest, now: datetime) -> None:
-    entry = suppression.is_suppressed(session, Tokens(settings.secret_key), asked.canonical)
-    if suppression.is_final(entry):
-        return
-    same_person = select(Subscriber).where(Subscriber.canonical == asked.canonical)
-    subscriber = session.scalar(same_person.with_for_update())
-    if subscriber is None:
-        subscriber = _newcomer(session, settings, asked)
-    if subscriber.state is not SubscriberState.ACTIVE:
-        _ask(session, settings, subscriber, asked, now)
-    elif _may_write(session, settings, subscriber, now):
-        _write(session, subscriber, NoticeKind.ALREADY, asked, now)
-
-
-def _newcomer(session: Session, settings: Settings, asked: SignupRequest) -> Subscriber:
-    subscriber = Subscriber(
-        email=asked.email,
-        canonical=asked.canonical,
-        locale=asked.locale,
-        cadence=_cadence(settings, asked),
-        topic_choice_id=preferences.choice(session, _topics(asked)).id,
-        state=SubscriberState.PENDING,
-        created_at=asked.asked_at,
-    )
-    session.add(subscriber)
-    session.flush()
-    return subscriber
-
-
-def _ask(
-    session: Session,
-    settings: Settings,
-    subscriber: Subscriber,
-    asked: SignupRequest,
-    now: datetime,
-) -> None:
-    """Make someone pending with their latest choices; they get a letter unless one went today."""
-    came_back = subscriber.state is not SubscriberState.PENDING
-    cadence = _cadence(settings, asked)
-    chose = preferences.choose(session, subscriber, asked.locale, _topics(asked), cadence)
-    subscriber.email, subscriber.state = asked.email, SubscriberState.PENDING
-    may_write = _may_write(session, settings, subscriber, now)
-    if came_back or chose or may_write:
-        session.flush()
-        consent.record(session, subscriber, ConsentEvent.ASKED, _proof(asked), asked.asked_at)
-    if may_write:
-        _write(session, subscriber, NoticeKind.CONFIRM, asked, now)
-
-
-def _may_write(session: Session, settings: Settings, subscriber: Subscriber, now: datetime) -> bool:
-    """At most CONFIRM_NOTICES_PER_DAY letters to an address because of the form (SEC-03)."""
-    kinds = (NoticeKind.CONFIRM, NoticeKind.ALREADY)
-    since = now - DAY
-    if subscriber.confirmed_at and subscriber.left_at:
-        since = max(since, subscriber.left_at)  # who confirmed and left asks anew, as themselves
-    written = notices.written_since(session, subscriber.id, kinds, since)
-    return written < settings.confirm_notices_per_day
-
-
-def _write(
-    session: Session, subscriber: Subscriber, kind: NoticeKind, asked: SignupRequest, now: datetime
-) -> None:
-    facts = {"asked_at": asked.asked_at.isoformat()}
-    preferences.write_to(session, subscriber, kind, now, facts)
-
-
-def _activate(session: Session, subscriber: Subscriber, now: datetime) -> bool:
-    """Of two who press the button at once, one changes the row."""
-    change = (
-        update(Subscriber)
-        .where(
-            Subscriber.id == subscriber.id,
-            Subscriber.state == SubscriberState.PENDING,
-            Subscriber.canonical == subscriber.canonical,
-        )
-        .values(state=SubscriberState.ACTIVE, confirmed_at=now, left_at=None)
-        .returning(Subscriber.id)
-        .execution_options(synchronize_session=False)
-    )
-    won = session.scalar(change) is not None
-    session.refresh(subscriber)
-    return won
-
-
-def _welcome(session: Session, settings: Settings, subscriber: Subscriber, now: datetime) -> None:
-    if subscriber.canonical is not None:
-        tokens = Tokens(settings.secret_key)
-        suppression.lift(session, tokens, subscriber.canonical, now, "asked again and confirmed")
-    ledger.start_cursors(session, [subscriber.id])
-    sent = select(Issue.number).where(Issue.state == IssueState.SENT)
-    newest = session.scalar(sent.order_by(Issue.number.desc()).limit(1))
-    preferences.write_to(session, subscriber, NoticeKind.WELCOME, now, {"issue": newest})
-
-
-def _proof(asked: SignupRequest) -> consent.Proof:
-    return consent.Proof(
-        "form",
-        wording=consent.named(asked.wording),
-        source=asked.form_url,
-        ip=asked.ip,
-        user_agent=asked.user_agent,
-    )
-
-
-def _topics(asked: SignupRequest) -> list[str]:
-    return asked.topics.split("|") if asked.topics else []
-
-
-def _cadence(settings: Settings, asked: SignupRequest) -> str:
-    """The cadence asked for, if it still exists."""
-    return asked.cadence if asked.cadence in settings.cadences else settings.default_cadence
-
-
-def _storable(field: str, text: str) -> str:
+def storable(field: str, text: str) -> str:
     """Header values are anybody's: PostgreSQL stores neither NUL nor lone surrogates."""
-    clean = "".join(char if char.isprintable() else " " for char in text)
+    clean = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
     return clean[: LONGEST[field]]
 
 
-def _next_overdue(session: Session, overdue: list[ColumnElement[bool]]) -> list[int]:
-    query = select(Subscriber.id).where(*overdue).order_by(Subscriber.id).limit(PURGE_BATCH)
-    return list(session.scalars(query.with_for_update()))
+@dataclass(slots=True)
+class _Visit:
+    """One form at the door; `row` is what will be written of it."""
+
+    answer: Answered | FixRequest
+    ip: str = ""
+    fast: bool = False
+    row: dict[str, Any] = field(default_factory=dict)
+
+    def wait(self, seconds: int) -> None:
+        """There is no room for so long; 0: there is."""
+        if seconds:
+            self.answer = Answered(Answer.LIMITED, seconds)
 
 
-def _overdue(cutoff: datetime) -> list[ColumnElement[bool]]:
-    """Pending, last asked before `cutoff`, and without a letter whose link still works."""
-    asked_since = exists().where(
-        Consent.subscriber_id == Subscriber.id,
-        Consent.event == ConsentEvent.ASKED,
-        Consent.at > cutoff,
-    )
-    link_works = exists().where(
-        Notice.subscriber_id == Subscriber.id,
-        Notice.kind == NoticeKind.CONFIRM,
-        or_(Notice.state == NoticeState.WAITING, Notice.settled_at > cutoff),
-    )
-    pending = Subscriber.state == SubscriberState.PENDING
-    return [pending, Subscriber.created_at <= cutoff, ~asked_since, ~link_works]
+def _examined(settings: Settings, form: LinkForm, now: datetime) -> _Visit:
+    """What the form itself says; no database is asked."""
+    if form.trap:
+        return _Visit(Answered(Answer.TRAPPED))
+    age = _age(settings, form.made, now)
+    is_old = isinstance(form, SignupForm) and form.wording not in _wordings()
+    if age is None or age > FORM_AGE or is_old:
+        return _Visit(Answered(Answer.OUTDATED))
+    worked = work.is_done(form.made, form.email, form.work, settings.work_bits)
+    fast = worked and age >= HASTE
+    try:
+        row = _row(settings, form, fast, now)
+    except FixRequest as mistake:
+        return _Visit(mistake)
+    return _Visit(TAKEN, form.ip, fast, row)
+
+
+def _row(settings: Settings, form: LinkForm, fast: bool, now: datetime) -> dict[str, Any]:
+    address = addresses.parse(form.email, allow_utf8=settings.mail_smtputf8)
+    if form.locale not in LOCALES:
+        raise FixRequest(_("Deze taal kennen we niet. Kies een taal uit de lijst."))
+    return _asked(form, "done" if fast else "slow lane") | {
+        "email": address.typed,
+        "canonical": address.canonical,
+        "locale": form.locale,
+        "form_url": storable("form_url", form.form_url.partition("?")[0]),  # it may name people
+        "ip": storable("ip", form.ip),
+        "user_agent": storable("user_agent", form.user_agent),
+        "asked_at": now,
+    }
+
+
+def _asked(form: LinkForm, lane: str) -> dict[str, Any]:
+    """What the two kinds of form differ in."""
+    if isinstance(form, SignupForm):
+        return {
+            "kind": RequestKind.SIGNUP,
+            "cadence": form.cadence,
+            "topics": preferences.joined(form.topics),
+            "wording": form.wording,
+            "facts": form.facts | {"work": lane},
+        }
+    nothing = dict.fromkeys(("cadence", "topics", "wording"), "")
+    return {"kind": RequestKind.LINK, **nothing, "facts": {"work": lane}}
+
+
+INSERTION = insert(cast("Table", FormRequest.__table__))
+TAKEN = Answered(Answer.TAKEN)
+
+
+def _age(settings: Settings, made: str, now: datetime) -> timedelta | None:
+    """How old the form is; None when it is not ours."""
+    claim = parse(made)
+    if claim is None or not tokens_of(settings).verify(Purpose.FORM, claim):
+        return None
+    return now - claim.issued_at
+
+
+def _by_ip(settings: Settings, visits: Iterable[_Visit]) -> Iterator[tuple[str, _Visit]]:
+    """Each with the name of its IP's limit; none when there is no such limit."""
+    for visit in visits if settings.signup_ip_rate else ():
+        kind = "ip-fast" if visit.fast else "ip-slow"
+        yield limits.hidden(settings, kind, limits.network(visit.ip)), visit
+
+
+def _admit_all(
+    session: Session, settings: Settings, visits: Sequence[_Visit], fast: bool, now: datetime
+) -> bool:
+    """The limit for everybody, whose row is locked until the commit; was there room for all?"""
+    rate = _in_lane(settings.signup_rate, fast)
+    admitted = [visit for visit in visits if visit.answer == TAKEN] if rate else []
+    if rate is None or not admitted:
+        return True
+    name, share = _share(rate, fast)
+    for visit in admitted:
+        visit.wait(limits.admit(session, name, share, now))
+    return all(visit.answer == TAKEN for visit in admitted)
+
+
+def _share(rate: Rate, fast: bool) -> tuple[str, Rate]:
+    """One of the rows of the limit for everybody, by chance: else all processes wait for one."""
+    lane, rows = "fast" if fast else "slow", SHARES if rate.count >= SHARED_FROM else 1
+    share = Rate(rate.count // rows, rate.seconds)
+    return f"all-{lane}-{secrets.randbelow(rows)}", share
+
+
+def _count(session: Session, settings: Settings, visits: Iterable[_Visit], now: datetime) -> None:
+    found = [one.answer.answer for one in visits if isinstance(one.answer, Answered)]
+    for answer in (Answer.LIMITED, Answer.TRAPPED):
+        if times := found.count(answer):
+            tallies.add(session, settings, answer.value, now, times)
+
+
+def _in_lane(rate: Rate | None, fast: bool) -> Rate | None:
+    """The limit as it is, or the slow lane's: a tenth."""
+    if rate is None or fast:
+        return rate
+    return Rate(max(1, rate.count // SLOWER), rate.seconds)
+
+
+def _alarm(session: Session, settings: Settings, fast: bool, now: datetime) -> None:
+    """Tell the log and the editors, once a day, that the forms are used up (SEC-05)."""
+    rate = _in_lane(settings.signup_rate, fast)
+    if rate is None or not limits.take(session, ["alarm"], 1, limits.DAY, now):
+        return
+    lane = "fast" if fast else "slow"
+    log.warning("The sign-up limit for everybody (SIGNUP_RATE, %s lane) is used up.", lane)
+    facts = {"lane": lane, "count": rate.count, "seconds": rate.seconds, "at": now.isoformat()}
+    for editor in settings.editors:
+        notices.queue(
+            session, NoticeKind.ALARM, email=editor, locale=i18n.DEFAULT, facts=facts, now=now
+        )
+
+
+@cache
+def _wordings() -> frozenset[str]:
+    """The sentences in force; who saw an older one is shown the form again."""
+    return frozenset(consent.wording(locale).id for locale in LOCALES)

@@ -103,7 +103,7 @@ def plan_all(session: Session, issue: Issue, now: datetime) -> int:
     top = issue.top or 0
     return sum(
         ledger.plan(session, issue, top, group, edition.id, ledger.at_once())
-        for group in ledger.groups(session, issue, top)
+        for group in ledger.groups(session, issue, top, now)
     )
 
 
@@ -132,7 +132,8 @@ def claim(
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Look until it holds, for twenty seconds at most."""
+    """Look until it holds; fails when it does not within twenty seconds."""
     deadline = time.monotonic() + 20
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to hold"
+        time.sleep(0.02)

@@ -223,7 +223,7 @@ def test_a_newer_issue_takes_over_what_was_certainly_not_sent(
     assert plan_all(session, newer, now) == 23, "22 pending ones and the accepted one"
     assert row(session, claimed.id).state is DeliveryState.CLAIMED
     assert row(session, doubtful.id).state is DeliveryState.PENDING
-    assert ledger.readers_waiting(session, newer, 2)
+    assert ledger.readers_waiting(session, newer, 2, now)
     assert ledger.counts(session, 1)["withdrawn"] == 22
     ledger.release_lease(session, settings, lease, now)
     ledger.release_held(session, 1, now, send=False)
@@ -232,7 +232,7 @@ def test_a_newer_issue_takes_over_what_was_certainly_not_sent(
         open_row(session, settings, lease, one.id, now)
         settle(session, settings, lease, one.id, Outcome.ACCEPTED, now)
     assert plan_all(session, newer, now) == 2, "the two that had to settle first"
-    assert not ledger.readers_waiting(session, newer, 2)
+    assert not ledger.readers_waiting(session, newer, 2, now)
     assert plan_all(session, newer, now) == 0, "planning again plans nobody twice"
 
 
@@ -258,9 +258,9 @@ def test_skip_moves_cursors_without_rows(planned: Database, now: datetime) -> No
     with planned.write() as session:
         session.execute(text("UPDATE deliveries SET state = 'accepted'"))
         newer = add_issue(session, now, number=2)
-        (group,) = ledger.groups(session, newer, 2)
+        (group,) = ledger.groups(session, newer, 2, now)
         assert ledger.skip(session, newer, 2, group) == 25
-        assert ledger.lowest_cursor(session, "monthly") == 2
+        assert ledger.lowest_cursor(session, "monthly", now) == 2
         assert ledger.counts(session, 2)["planned"] == 0
 
 
@@ -281,8 +281,8 @@ def test_every_hot_question_is_answered_by_an_index(planned: Database, now: date
         raw = session.connection().connection.driver_connection
         assert raw is not None
         raw.set_trace_callback(seen.append)
-        ledger.groups(session, issue, 1)
-        ledger.readers_waiting(session, issue, 1)
+        ledger.groups(session, issue, 1, now)
+        ledger.readers_waiting(session, issue, 1, now)
         ledger.withdraw(session, 1, now)
         ledger.next_due(session)
         raw.set_trace_callback(None)
@@ -302,7 +302,7 @@ def test_smt_20_a_window_spreads_the_rows_evenly(
     with database.write() as session:
         add_readers(session, 240, now)
         issue = add_issue(session, now)
-        (group,) = ledger.groups(session, issue, 1)
+        (group,) = ledger.groups(session, issue, 1, now)
         edition = session.scalars(select(Edition)).one()
         due_at = ledger.spread(session, now, window)
         assert ledger.plan(session, issue, 1, group, edition.id, due_at) == 240

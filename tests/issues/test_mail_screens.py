@@ -114,7 +114,7 @@ def test_it_fits_and_can_be_read(browser: Browser, html: str, width: int, scheme
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(browser: Browser, html: str, scheme: Scheme) -> None:
+def test_prv_17_axe_finds_nothing(browser: Browser, html: str, scheme: Scheme) -> None:
     page = _open(browser, html, 600, scheme)
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()

@@ -1,43 +1,70 @@
 """What the letters say, and that every reader can read them."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
 
 from newsletter.i18n import LOCALES
-from newsletter.notices import letters
-from newsletter.notices.letters import Letter
+from newsletter.notices.letters import editors, readers, signup
+from newsletter.notices.letters.paper import Letter
 from newsletter.settings import Settings
 
 ASKED = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 URL = "https://nieuws.test/nl/confirm/" + "x" * 36
+NEVER = "https://nieuws.test/nl/never/" + "y" * 36
 EDITION = Letter(
     "Nummer 12 & meer",
     "De tekst van nummer 12.",
     '<!DOCTYPE html><html lang="nl"><head><title>Nummer 12 &amp; meer</title></head>'
     '<body class="b"><h1>Nummer 12</h1></body></html>',
 )
-KINDS = ("confirm", "invite", "already", "preferences", "welcome", "goodbye")
+JAN = "jan@example.be"
+
+
+def _confirm(settings: Settings, locale: str, source: str | None = None) -> Letter:
+    return signup.confirm(
+        settings,
+        locale,
+        email=JAN,
+        link=URL,
+        never=NEVER,
+        asked_at=ASKED,
+        now=NOW,
+        source=source,
+    )
+
+
+def _welcome(settings: Settings, locale: str) -> Letter:
+    read = signup.read_issue(locale, 12, "https://nieuws.test/nl/issues/12")
+    return signup.welcome(settings, locale, read=read, preferences=URL, unsubscribe=URL + "u")
+
+
+LETTERS: dict[str, Callable[[Settings, str], Letter]] = {
+    "confirm": _confirm,
+    "invite": lambda s, locale: _confirm(s, locale, "Studiedag 2025"),
+    "reminder": lambda s, locale: signup.reminder(
+        s, locale, email=JAN, link=URL, never=NEVER, asked_at=ASKED, sent_at=NOW
+    ),
+    "alarm": lambda s, locale: editors.alarm(s, locale, count=6000, seconds=3600, at=NOW),
+    "already": lambda s, locale: signup.already(s, locale, email=JAN, link=URL, asked_at=ASKED),
+    "preferences": lambda s, locale: readers.preferences(s, locale, link=URL, data=URL + "d"),
+    "welcome": _welcome,
+    "goodbye": lambda s, locale: readers.goodbye(s, locale, home="https://nieuws.test/nl/"),
+    "new_address": lambda s, locale: readers.new_address(
+        s, locale, link=URL, asked_at=ASKED, now=NOW
+    ),
+    "address_changed": lambda s, locale: readers.address_changed(s, locale, changed_at=ASKED),
+    "erased": readers.erased,
+}
+KINDS = tuple(LETTERS)
 
 
 def write(kind: str, settings: Settings, locale: str) -> Letter:
-    email = "jan@example.be"
-    read = letters.read_issue(locale, 12, "https://nieuws.test/nl/issues/12")
-    if kind in ("confirm", "invite"):
-        source = "Studiedag 2025" if kind == "invite" else None
-        return letters.confirm(
-            settings, locale, email=email, link=URL, asked_at=ASKED, now=NOW, source=source
-        )
-    if kind == "already":
-        return letters.already(settings, locale, email=email, link=URL, asked_at=ASKED)
-    if kind == "preferences":
-        return letters.preferences(settings, locale, link=URL)
-    if kind == "welcome":
-        return letters.welcome(settings, locale, read=read, preferences=URL, unsubscribe=URL + "u")
-    return letters.goodbye(settings, locale, home="https://nieuws.test/nl/")
+    return LETTERS[kind](settings, locale)
 
 
 class Reader(HTMLParser):
@@ -67,9 +94,31 @@ def test_sec_06_the_confirm_letter_says_who_asked_when_and_how_to_do_nothing(
         URL,
         "7 dagen geldig, tot maandag 30 november 2026 om 10:00",
         "Dan hoef je niets te doen",
+        f"Ik vroeg dit niet: schrijf me nooit meer: {NEVER}",
     ):
         assert part in text
-    assert text.count("http") == 2  # the link, and the site of the association: no promotion
+    assert text.count("http") == 3  # the two links, and the association's site: no promotion
+
+
+def test_sec_06_the_reminder_is_the_last_and_says_until_when_its_link_works(
+    settings: Settings,
+) -> None:
+    text = " ".join(write("reminder", settings, "nl").text.split())
+    for part in (
+        "Op maandag 23 november 2026 om 09:30 vroeg iemand op nieuws.test",
+        "Je krijgt hierover geen mail meer. De link blijft geldig tot maandag 30 november 2026",
+        URL,
+        NEVER,
+    ):
+        assert part in text
+    assert text.count("http") == 3
+
+
+def test_sec_05_the_alarm_says_what_is_full_and_what_to_do(settings: Settings) -> None:
+    text = " ".join(write("alarm", settings, "nl").text.split())
+    assert "6.000 aanvragen in 1 uur" in text
+    assert "SIGNUP_RATE" in text
+    assert "6,000 requests in 1 hour" in " ".join(write("alarm", settings, "en").text.split())
 
 
 def test_an_invitation_says_where_the_address_comes_from(settings: Settings) -> None:
@@ -179,7 +228,7 @@ def test_prv_20_every_letter_is_wholly_translated(
     assert letter.subject != dutch.subject
     same = set(sentences(dutch.text)) & set(sentences(letter.text))
     own = (settings.org_name, settings.org_address, settings.org_email, settings.org_website)
-    assert [line for line in same if not line.startswith((*own, "http", "--"))] == []
+    assert [line for line in same if not line.startswith((*own, "http", "mailto:", "--"))] == []
 
 
 def sentences(text: str) -> list[str]:
@@ -193,11 +242,12 @@ def test_the_lines_of_a_text_are_short_and_its_links_whole(settings: Settings) -
 
 
 def test_what_people_typed_is_escaped_in_html_only(settings: Settings) -> None:
-    letter = letters.confirm(
+    letter = signup.confirm(
         settings,
         "nl",
         email="o'neil&co@example.be",
         link=URL,
+        never=NEVER,
         asked_at=ASKED,
         now=NOW,
         source="<b>list</b>",
@@ -208,14 +258,14 @@ def test_what_people_typed_is_escaped_in_html_only(settings: Settings) -> None:
 
 
 def test_the_welcome_leads_to_the_newest_issue_or_else_to_all(settings: Settings) -> None:
-    assert letters.read_issue("nl", 12, "u").label == "Lees nummer 12"
-    assert letters.read_issue("nl", None, "u").label == "Bekijk alle nummers"
+    assert signup.read_issue("nl", 12, "u").label == "Lees nummer 12"
+    assert signup.read_issue("nl", None, "u").label == "Bekijk alle nummers"
     text = write("welcome", settings, "nl").text
     assert "Uitschrijven:\n" + URL + "u" in text
 
 
 def test_the_proof_is_the_issue_with_a_line_above_it(settings: Settings) -> None:
-    letter = letters.proof(
+    letter = editors.proof(
         settings, "nl", number=12, content=EDITION, stop="https://n.test/stop", leaves_at=NOW
     )
     assert letter.subject == "Proef: Nummer 12 & meer"
@@ -228,5 +278,5 @@ def test_the_proof_is_the_issue_with_a_line_above_it(settings: Settings) -> None
 
 
 def test_a_proof_that_does_not_leave_by_itself_says_no_time(settings: Settings) -> None:
-    letter = letters.proof(settings, "nl", number=12, content=EDITION, stop="https://n.test/stop")
+    letter = editors.proof(settings, "nl", number=12, content=EDITION, stop="https://n.test/stop")
     assert "vertrekt" not in letter.text

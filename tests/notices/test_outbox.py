@@ -24,6 +24,7 @@ from newsletter import notices, suppression
 from newsletter.db import Database, connect
 from newsletter.delivery.message import Gap, gap
 from newsletter.models import (
+    AddressChange,
     Notice,
     NoticeKind,
     NoticeState,
@@ -228,15 +229,82 @@ def test_a_proof_needs_no_subscriber_and_keeps_its_issue_when_sent(
     assert row(database, notice.id).facts == {"issue": 12}
 
 
+def test_sec_21_a_new_address_is_asked_and_the_old_one_told(
+    database: Database, settings: Settings, inbox: Inbox, now: datetime
+) -> None:
+    new = "Jan.Nieuw@example.be"
+    with database.write() as session:
+        someone = somebody(session, now, SubscriberState.ACTIVE)
+        for email, kind, fact in (
+            (new, NoticeKind.NEW_ADDRESS, "asked_at"),
+            ("vroeger@example.be", NoticeKind.ADDRESS_CHANGED, "changed_at"),
+        ):
+            facts = {fact: now.isoformat()}
+            notices.queue(
+                session,
+                kind,
+                email=email,
+                locale="nl",
+                subscriber_id=someone.id,
+                facts=facts,
+                now=now,
+            )
+        wish = AddressChange(
+            subscriber_id=someone.id, email=new, canonical=new.lower(), asked_at=now
+        )
+        session.add(wish)
+    assert notices.drain(database, settings, now) == 2
+    assert inbox.recipients == [new, "vroeger@example.be"]
+    asked, told = inbox.mails
+    link = re.search(r"https://nieuws\.test/nl/new-address/(\S+)", body(asked))
+    assert link is not None
+    claim = parse(link[1])
+    assert claim is not None
+    assert Tokens(settings.secret_key).verify(Purpose.NEW_ADDRESS, claim, new.lower())
+    assert "jan@example.be" not in body(asked), "a stranger learns no reader's address"
+    assert "/new-address/" not in body(told)
+    assert new not in body(told)
+
+
+def test_the_link_to_ones_data_is_bound_to_where_it_was_mailed(
+    database: Database, settings: Settings, inbox: Inbox, now: datetime
+) -> None:
+    """The address changed while the letter waited: the old mailbox does not open the data."""
+    with database.write() as session:
+        someone = somebody(session, now, SubscriberState.ACTIVE)
+        queue(session, someone, NoticeKind.PREFERENCES, now)
+        someone.email = someone.canonical = "nieuw@example.be"
+    assert notices.drain(database, settings, now) == 1
+    assert inbox.recipients == ["jan@example.be"]
+    link = re.search(r"https://nieuws\.test/nl/data/(\S+)", body(inbox.mails[0]))
+    claim = parse(link[1]) if link else None
+    assert claim is not None
+    tokens = Tokens(settings.secret_key)
+    assert tokens.verify(Purpose.DATA, claim, "jan@example.be")
+    assert not tokens.verify(Purpose.DATA, claim, "nieuw@example.be")
+
+
 def test_a_letter_speaks_the_language_of_this_moment(
     database: Database, settings: Settings, inbox: Inbox, now: datetime
 ) -> None:
+    with database.write() as session:
+        queue(session, somebody(session, now, SubscriberState.ACTIVE), NoticeKind.PREFERENCES, now)
+        session.execute(update(Subscriber).values(locale="fr"))
+    notices.drain(database, settings, now)
+    assert inbox.mails[0]["Content-Language"] == "fr"
+    assert "https://nieuws.test/fr/preferences/" in body(inbox.mails[0])
+
+
+def test_a_confirm_letter_speaks_the_language_that_was_asked_for(
+    database: Database, settings: Settings, inbox: Inbox, now: datetime
+) -> None:
+    """The row keeps what it says until somebody confirms."""
     waiting_confirm(database, now)
     with database.write() as session:
         session.execute(update(Subscriber).values(locale="fr"))
     notices.drain(database, settings, now)
-    assert inbox.mails[0]["Content-Language"] == "fr"
-    assert "https://nieuws.test/fr/confirm/" in body(inbox.mails[0])
+    assert inbox.mails[0]["Content-Language"] == "nl"
+    assert "https://nieuws.test/nl/confirm/" in body(inbox.mails[0])
 
 
 # --- what does not go -----------------------------------------------------------------------------
@@ -285,6 +353,42 @@ def test_a_suppressed_address_gets_at_most_the_letter_by_which_it_comes_back(
             tokens = Tokens(settings.secret_key)
             suppression.add(session, tokens, email, SuppressionReason(reason), now)
     assert notices.drain(database, settings, now) == goes
+
+
+@pytest.mark.parametrize("why", ["no wish", "another wish", "complaint", "a reader's"])
+def test_sec_07_a_new_address_is_not_asked_when_it_must_not_be(
+    database: Database, settings: Settings, inbox: Inbox, now: datetime, why: str
+) -> None:
+    """One reason in the books for all of these: the asker may read them (export)."""
+    new = "nieuw@example.be"
+    with database.write() as session:
+        someone = somebody(session, now, SubscriberState.ACTIVE)
+        notice = notices.queue(
+            session,
+            NoticeKind.NEW_ADDRESS,
+            email=new,
+            locale="nl",
+            subscriber_id=someone.id,
+            facts={"asked_at": now.isoformat()},
+            now=now,
+        )
+        if why != "no wish":
+            wanted = "ander@example.be" if why == "another wish" else new
+            session.add(
+                AddressChange(
+                    subscriber_id=someone.id, email=wanted, canonical=wanted, asked_at=now
+                )
+            )
+        if why == "complaint":
+            tokens = Tokens(settings.secret_key)
+            suppression.add(session, tokens, new, SuppressionReason.COMPLAINT, now)
+        if why == "a reader's":
+            somebody(session, now, SubscriberState.ACTIVE, new)
+    assert notices.drain(database, settings, now) == 0
+    assert not inbox.mails
+    dropped = row(database, notice.id)
+    assert (dropped.state, dropped.email) == (NoticeState.DROPPED, None)
+    assert dropped.reply == "not wanted any more"
 
 
 # --- faults ---------------------------------------------------------------------------------------

@@ -22,9 +22,9 @@ from newsletter.models import (
     TopicChoice,
 )
 from newsletter.settings import Settings
-from newsletter.subscribers import preferences, privacy
+from newsletter.subscribers import leaving, preferences, privacy
 from newsletter.tokens import Purpose, Tokens
-from tests.subscribers.people import ask, dump, kinds, only, reader, token
+from tests.subscribers.people import ask, dump, kinds, leave_by_token, only, reader, token
 
 
 def plan_delivery(session: Session, someone: Subscriber, now: datetime) -> Delivery:
@@ -50,7 +50,7 @@ def plan_delivery(session: Session, someone: Subscriber, now: datetime) -> Deliv
 
 
 def leave(session: Session, settings: Settings, link: str, now: datetime) -> bool | None:
-    left = preferences.leave_by_token(session, settings, link, "one-click", now)
+    left = leave_by_token(session, settings, link, "one-click", now)
     return left.changed if left else None
 
 
@@ -62,7 +62,7 @@ def test_uns_05_finding_by_a_link_changes_nothing(
     before = dump(session)
     for _time in range(20):
         assert preferences.find(session, settings, links[Purpose.PREFERENCES]) is someone
-        found = preferences.find_by_unsubscribe(session, settings, links[Purpose.UNSUBSCRIBE])
+        found = leaving.find(session, settings, links[Purpose.UNSUBSCRIBE])
         assert found is someone
     assert not session.dirty
     assert dump(session) == before
@@ -73,7 +73,7 @@ def test_a_link_opens_only_what_it_was_made_for(
 ) -> None:
     someone = reader(session, settings, now)
     link = token(settings, Purpose.PREFERENCES, someone, now)
-    assert preferences.find_by_unsubscribe(session, settings, link) is None
+    assert leaving.find(session, settings, link) is None
     assert leave(session, settings, link, now) is None
     link = token(settings, Purpose.UNSUBSCRIBE, someone, now)
     assert preferences.find(session, settings, link) is None
@@ -106,7 +106,7 @@ def test_the_proof_of_leaving_names_the_issue_when_it_is_known(
 ) -> None:
     someone = reader(session, settings, now)
     link = token(settings, Purpose.UNSUBSCRIBE, someone, now)
-    preferences.leave_by_token(session, settings, link, "page", now, issue_number=12)
+    leave_by_token(session, settings, link, "page", now, issue_number=12)
     proof = session.scalars(select(Consent).order_by(Consent.id.desc())).first()
     assert proof is not None
     assert (proof.route, proof.issue_number) == ("page", 12)
@@ -141,7 +141,7 @@ def test_sec_01_a_pending_person_leaves_without_a_letter(
     session: Session, settings: Settings, now: datetime
 ) -> None:
     ask(session, settings, now)
-    assert preferences.leave(session, settings, only(session), "command", now).changed
+    assert leaving.leave(session, settings, only(session), "command", now).changed
     assert kinds(session) == [NoticeKind.CONFIRM]
 
 
@@ -151,7 +151,7 @@ def test_a_suppressed_person_can_leave_and_gets_no_letter(
     someone = reader(session, settings, now)
     privacy.suppress(session, settings, "JAN@example.be", SuppressionReason.BOUNCED, now)
     assert someone.state == "suppressed"
-    assert preferences.leave(session, settings, someone, "page", now).changed
+    assert leaving.leave(session, settings, someone, "page", now).changed
     assert someone.state == "left"
     assert NoticeKind.GOODBYE not in kinds(session)
 
@@ -175,7 +175,7 @@ def test_uns_14_changing_brings_nobody_back(
     session: Session, settings: Settings, now: datetime
 ) -> None:
     someone = reader(session, settings, now)
-    preferences.leave(session, settings, someone, "page", now)
+    leaving.leave(session, settings, someone, "page", now)
     with pytest.raises(FixRequest):
         preferences.change(session, someone, locale="en", topics=[], cadence="weekly", now=now)
     assert someone.state is SubscriberState.LEFT

@@ -1,7 +1,7 @@
 """Erasure leaves no trace, and the copy of one's data is whole."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -13,19 +13,20 @@ from newsletter.models import (
     ConsentEvent,
     Delivery,
     DeliveryState,
+    FormRequest,
     Notice,
     NoticeKind,
     NoticeState,
-    SignupRequest,
     Subscriber,
     SubscriberState,
     SuppressionReason,
 )
 from newsletter.settings import Settings
-from newsletter.subscribers import preferences, privacy, signup
+from newsletter.subscribers import addressing, chain, preferences, privacy, settling
 from newsletter.subscribers.importing import import_csv
 from newsletter.tokens import Tokens
-from tests.subscribers.people import AGENT, IP, dump, form, kinds, reader
+from tests.subscribers.people import AGENT, IP, dump, form, kinds, reader, request
+from tests.subscribers.test_erasure import NEWER, SAID, whole_life
 from tests.subscribers.test_preferences import plan_delivery
 
 EMAIL = "Jan.Peeters@EXÄMPLE.be"
@@ -42,7 +43,7 @@ def busy_reader(session: Session, settings: Settings, now: datetime) -> Subscrib
     """Jan, in every table an address can be in."""
     someone = reader(session, settings, now, EMAIL)
     preferences.change(session, someone, locale="en", topics=["sdg"], cadence="weekly", now=now)
-    signup.request(session, form("JAN.PEETERS@exämple.be"), now)
+    request(session, settings, form("JAN.PEETERS@exämple.be"), now)
     notices.queue(
         session,
         NoticeKind.PROOF,
@@ -60,7 +61,7 @@ def test_prv_12_erasure_leaves_no_trace_but_the_keyed_hash(
     someone = busy_reader(session, settings, now)
     planned = plan_delivery(session, someone, now)
     tables = {row.partition(":")[0] for row in traces(session)}
-    assert tables == {"subscribers", "consent_details", "signup_requests", "notices"}
+    assert tables == {"subscribers", "consent_details", "consent_origins", "requests", "notices"}
     privacy.erase(session, settings, someone, now)
     assert traces(session) == []
     canonical = "jan.peeters@xn--exmple-cua.be"
@@ -110,10 +111,10 @@ def test_erasing_keeps_a_complaint_standing(
 def test_who_only_asked_can_be_erased_by_address(
     session: Session, settings: Settings, now: datetime
 ) -> None:
-    signup.request(session, form(EMAIL), now)
+    request(session, settings, form(EMAIL), now)
     assert privacy.erase_address(session, settings, "jan.peeters@exämple.BE", now)
     assert traces(session) == []
-    assert not session.scalars(select(SignupRequest)).all()
+    assert not session.scalars(select(FormRequest)).all()
     assert not privacy.erase_address(session, settings, EMAIL, now)
 
 
@@ -130,7 +131,7 @@ def test_who_was_erased_and_confirms_again_is_somebody_new(
 ) -> None:
     first = reader(session, settings, now)
     privacy.erase(session, settings, first, now)
-    second = reader(session, settings, now)
+    second = reader(session, settings, now + timedelta(days=settings.come_back_days))
     assert second.id != first.id
     assert second.state is SubscriberState.ACTIVE
     assert first.state is SubscriberState.ERASED
@@ -169,7 +170,7 @@ def test_prv_13_the_copy_of_ones_data_is_whole_and_readable(
     someone = busy_reader(session, settings, now)
     plan_delivery(session, someone, now)
     before = dump(session)
-    copy = json.loads(json.dumps(privacy.export(session, someone)))
+    copy = json.loads(json.dumps(privacy.export(session, settings, someone)))
     assert dump(session) == before
     assert (copy["email"], copy["state"], copy["topics"]) == (someone.email, "active", ["sdg"])
     assert [proof["event"] for proof in copy["consents"]] == ["asked", "confirmed", "changed"]
@@ -177,7 +178,14 @@ def test_prv_13_the_copy_of_ones_data_is_whole_and_readable(
     assert copy["consents"][0]["ip"] == IP
     assert copy["requests"][0]["user_agent"] == AGENT
     assert copy["deliveries"] == [
-        {"issue": 7, "state": "pending", "settled_at": None, "reply": None}
+        {
+            "issue_number": 7,
+            "state": "pending",
+            "settled_at": None,
+            "status": None,
+            "reply": None,
+            "bounced_at": None,
+        }
     ]
     assert [letter["kind"] for letter in copy["notices"]] == ["confirm", "welcome"]
 
@@ -187,7 +195,7 @@ def test_the_copy_of_an_erased_person_holds_numbers_only(
 ) -> None:
     someone = busy_reader(session, settings, now)
     privacy.erase(session, settings, someone, now)
-    copy = json.dumps(privacy.export(session, someone)).lower()
+    copy = json.dumps(privacy.export(session, settings, someone)).lower()
     assert not [trace for trace in TRACES if trace in copy]
     assert '"erased"' in copy
 
@@ -200,3 +208,54 @@ def test_no_letter_can_be_queued_for_who_was_erased(
     with pytest.raises(ValueError, match="was erased"):
         preferences.write_to(session, someone, NoticeKind.GOODBYE, now)
     assert NoticeKind.GOODBYE not in kinds(session)
+
+
+def test_prv_13_the_copy_holds_every_kind_of_data_we_keep(
+    session: Session, settings: Settings, now: datetime
+) -> None:
+    someone = whole_life(session, settings, now)
+    chain.seal(session, now, 0)
+    privacy.suppress(session, settings, NEWER, SuppressionReason.BOUNCED, now, "mailbox full")
+    request(session, settings, form(NEWER), now)
+    copy = json.loads(json.dumps(privacy.export(session, settings, someone)))
+    assert not [name for name, value in copy.items() if value in (None, [], {})]
+    assert copy["paused_until"] == "2026-12-22T23:00:00+00:00"
+    assert copy["survey_answer"] == [{"reason": "too_much", "at": now.isoformat()}]
+    [asked] = copy["new_address_asked"]
+    assert asked["email"].startswith("Jan.Peeters@")
+    assert copy["suppression"]["reason"] == "bounced"
+    assert copy["requests"][0]["kind"] == "signup"
+    assert [event["seal"] is not None for event in copy["consents"]][:3] == [True, True, True]
+    assert copy["deliveries"][0]["reply"] == SAID
+    moved = [event["email"] for event in copy["consents"]]
+    assert len(set(moved)) == 2, "the address of each moment"
+
+
+def test_prv_15_a_suppression_outlives_its_row_and_knows_the_person_again(
+    session: Session, settings: Settings, now: datetime
+) -> None:
+    """As after restoring a backup: the row is back, and the kept entry still holds."""
+    someone = reader(session, settings, now)
+    privacy.erase(session, settings, someone, now)
+    someone.email, someone.canonical = "Jan@example.be", "jan@example.be"
+    someone.state, someone.confirmed_at = SubscriberState.ACTIVE, now
+    session.flush()
+    before = kinds(session)
+    request(session, settings, form("jan@example.be"), now)
+    settling.settle_requests(session, settings, now)
+    assert kinds(session) == before, "no letter goes there"
+    privacy.erase(session, settings, someone, now)  # docs/CONSENT.md: the erasure is run again
+    assert someone.state is SubscriberState.ERASED
+    assert len(suppression.listed(session)) == 1
+
+
+def test_a_suppressed_reader_waits_for_no_new_address_and_no_letter(
+    session: Session, settings: Settings, now: datetime
+) -> None:
+    someone = reader(session, settings, now)
+    addressing.ask(session, settings, someone, NEWER, now)
+    privacy.suppress(session, settings, "jan@example.be", SuppressionReason.COMPLAINT, now)
+    copy = privacy.export(session, settings, someone)
+    assert copy["new_address_asked"] == []
+    to_jan = [letter for letter in copy["notices"] if letter.get("email") == "jan@example.be"]
+    assert to_jan == []

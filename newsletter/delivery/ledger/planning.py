@@ -42,11 +42,12 @@ IN_BULK = {"synchronize_session": False}  # a million rows are not to be loaded
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Readers who get the same: one locale, one choice of topics, one cursor."""
+    """Readers who get the same: one locale, one choice of topics, one cursor, as they are `now`."""
 
     locale: str
     topic_choice_id: int
     cursor: int
+    now: datetime
 
 
 def newest_number(session: Session) -> int:
@@ -63,6 +64,12 @@ def start_cursors(session: Session, subscriber_ids: Sequence[int]) -> None:
         session.execute(insert(Cursor), rows)
 
 
+def start_new_cursors(session: Session, newcomers: Select[int]) -> None:
+    """The same for subscribers without a cursor, by a query of their ids: an import's thousands."""
+    starts = newcomers.add_columns(literal(newest_number(session)))
+    session.execute(insert(Cursor).from_select(["subscriber_id", "number"], starts))
+
+
 def take_stock(session: Session) -> None:
     """Right after an import PostgreSQL knows nothing about the tables, and plans badly."""
     if session.get_bind().dialect.name == "postgresql":
@@ -75,7 +82,7 @@ def withdraw_older(session: Session, issue: Issue, now: datetime) -> int:
     Only what was certainly not sent, or what a person stopped; claimed rows and rows in doubt are
     left to settle.
     """
-    readers = select(Subscriber.id).where(*_audience(issue))
+    readers = select(Subscriber.id).where(*_audience(issue, now))
     stopped = select(Issue.number).where(Issue.state == IssueState.STOPPED)
     free = or_(Delivery.in_doubt == 0, Delivery.issue_number.in_(stopped))
     # Older by planning, not by number; an issue that reaches higher holds more than this one.
@@ -86,17 +93,17 @@ def withdraw_older(session: Session, issue: Issue, now: datetime) -> int:
     return changed(session.execute(change, execution_options=IN_BULK))
 
 
-def groups(session: Session, issue: Issue, top: int) -> list[Group]:
-    """The readers still to be planned, by what they get."""
+def groups(session: Session, issue: Issue, top: int, now: datetime) -> list[Group]:
+    """The readers still to be planned, by what they get; without those whose pause lasts."""
     columns = (Subscriber.locale, Subscriber.topic_choice_id, Cursor.number)
     query = (
         select(*columns)
         .join(Cursor, Cursor.subscriber_id == Subscriber.id)
-        .where(*_to_plan(issue, top))
+        .where(*_to_plan(issue, top, now))
         .group_by(*columns)
         .order_by(*columns)
     )
-    return [Group(*row) for row in session.execute(query)]
+    return [Group(*row, now) for row in session.execute(query)]
 
 
 def plan(
@@ -141,29 +148,56 @@ def skip(session: Session, issue: Issue, top: int, group: Group) -> int:
     )
 
 
-def readers_waiting(session: Session, issue: Issue, top: int) -> bool:
+def readers_waiting(session: Session, issue: Issue, top: int, now: datetime) -> bool:
     """Is there a reader whose older row must settle before this issue can be planned?"""
     query = select(Subscriber.id).join(Cursor, Cursor.subscriber_id == Subscriber.id)
     older = exists().where(Delivery.subscriber_id == Subscriber.id, is_open())
-    query = query.where(*_audience(issue), Cursor.number < top, older, ~_planned(issue)).limit(1)
-    return session.scalar(query) is not None
+    waiting = (*_audience(issue, now), Cursor.number < top, older, ~_planned(issue))
+    return session.scalar(query.where(*waiting).limit(1)) is not None
 
 
-def lowest_cursor(session: Session, cadence: str | None) -> int | None:
-    """The lowest cursor among the active readers of a cadence (None: of all)."""
+def lowest_cursor(session: Session, cadence: str | None, now: datetime) -> int | None:
+    """The lowest cursor among the readers of a cadence (None: of all) who get mail `now`."""
     query = select(func.min(Cursor.number)).join(Subscriber, Cursor.subscriber_id == Subscriber.id)
-    return session.scalar(query.where(*_readers(cadence)))
+    return session.scalar(query.where(*_readers(cadence, now)))
 
 
-def _readers(cadence: str | None) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [Subscriber.state == SubscriberState.ACTIVE]
+def withdraw_paused(session: Session, issue: Issue, now: datetime) -> int:
+    """Withdraw what was planned for readers who paused while it was being planned.
+
+    Called after the last `plan`, in its transaction. On PostgreSQL a pause that was not committed
+    when `plan` looked is now: the new row's foreign key waited for its lock on the subscriber. One
+    that comes later waits for us, and then withdraws the row itself.
+    """
+    paused = select(Subscriber.id).where(Subscriber.paused_until > now)
+    mine = (Delivery.issue_number == issue.number, is_waiting(), Delivery.in_doubt == 0)
+    change = update(Delivery).where(*mine, Delivery.subscriber_id.in_(paused))
+    change = change.values(**closed(DeliveryState.WITHDRAWN, now))
+    return changed(session.execute(change, execution_options=IN_BULK))
+
+
+def withdraw_unsent(session: Session, subscriber_id: int, now: datetime) -> int:
+    """Withdraw what a reader who pauses was surely not sent; it comes with a later issue.
+
+    What may have arrived is left to settle: else it would come twice.
+    """
+    unopened = or_(is_waiting(), Delivery.opened_at.is_(None))
+    mine = (Delivery.subscriber_id == subscriber_id, is_open(), unopened, Delivery.in_doubt == 0)
+    change = update(Delivery).where(*mine).values(**closed(DeliveryState.WITHDRAWN, now))
+    return changed(session.execute(change))
+
+
+def _readers(cadence: str | None, now: datetime) -> list[ColumnElement[bool]]:
+    """Active, and not pausing: a pause moves no cursor, so that nothing is lost by it."""
+    reading = or_(Subscriber.paused_until.is_(None), Subscriber.paused_until <= now)
+    conditions: list[ColumnElement[bool]] = [Subscriber.state == SubscriberState.ACTIVE, reading]
     if cadence is not None:
         conditions.append(Subscriber.cadence == cadence)
     return conditions
 
 
-def _audience(issue: Issue) -> list[ColumnElement[bool]]:
-    return _readers(issue.cadence)
+def _audience(issue: Issue, now: datetime) -> list[ColumnElement[bool]]:
+    return _readers(issue.cadence, now)
 
 
 def _planned(issue: Issue) -> ColumnElement[bool]:
@@ -171,10 +205,10 @@ def _planned(issue: Issue) -> ColumnElement[bool]:
     return exists().where(Delivery.subscriber_id == Subscriber.id, mine)
 
 
-def _to_plan(issue: Issue, top: int) -> list[ColumnElement[bool]]:
+def _to_plan(issue: Issue, top: int, now: datetime) -> list[ColumnElement[bool]]:
     """Readers whose cursor lies below `top`, with no row of this issue and no open row at all."""
     has_open = exists().where(Delivery.subscriber_id == Subscriber.id, is_open())
-    return [*_audience(issue), Cursor.number < top, ~has_open, ~_planned(issue)]
+    return [*_audience(issue, now), Cursor.number < top, ~has_open, ~_planned(issue)]
 
 
 def _group_readers(issue: Issue, top: int, group: Group) -> Select[int]:
@@ -182,7 +216,7 @@ def _group_readers(issue: Issue, top: int, group: Group) -> Select[int]:
         select(Subscriber.id)
         .join(Cursor, Cursor.subscriber_id == Subscriber.id)
         .where(
-            *_to_plan(issue, top),
+            *_to_plan(issue, top, group.now),
             Subscriber.locale == group.locale,
             Subscriber.topic_choice_id == group.topic_choice_id,
             Cursor.number == group.cursor,

@@ -10,6 +10,7 @@ from sqlalchemy import (
     TextClause,
     and_,
     case,
+    or_,
     select,
     text,
     update,
@@ -69,9 +70,11 @@ def doubtful(settings: Settings, now: datetime) -> dict[str, object]:
 
 
 def withdraw_gone(session: Session | Connection, rows: ColumnElement[bool], now: datetime) -> None:
-    """Rows of readers who left while a content was under way, and that would be tried again."""
+    """Rows of readers who left, or paused, while a content was under way, to be tried again."""
+    pausing = and_(Subscriber.paused_until > now, Delivery.in_doubt == 0)
     gone = select(Subscriber.id).where(
-        Subscriber.id == Delivery.subscriber_id, Subscriber.state != SubscriberState.ACTIVE
+        Subscriber.id == Delivery.subscriber_id,
+        or_(Subscriber.state != SubscriberState.ACTIVE, pausing),
     )
     unopened = and_(is_open(), Delivery.opened_at.is_(None))
     session.execute(

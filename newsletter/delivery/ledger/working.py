@@ -17,7 +17,7 @@ from newsletter.delivery.ledger.rows import (
 )
 from newsletter.delivery.ledger.swift import Step, take
 from newsletter.delivery.outcomes import EARLY, Outcome, Reply, retry_at
-from newsletter.models import Delivery, DeliveryState
+from newsletter.models import Delivery, DeliveryState, Issue
 from newsletter.settings import Settings
 
 BROKEN_OFF = 3  # conversations broken off at a row before it is deferred
@@ -149,3 +149,24 @@ def withdraw(session: Session, subscriber_id: int, now: datetime) -> int:
         .values(**closed(DeliveryState.WITHDRAWN, now))
     )
     return changed(session.execute(change))
+
+
+def forget_replies(session: Session, before: datetime, limit: int) -> int:
+    """Empty the relay's words of at most `limit` deliveries of issues sent before this moment.
+
+    That they were sent stays. Returns how many.
+    """
+    sent = select(Issue.number).where(Issue.sent_at < before)
+    old = (
+        select(Delivery.id)
+        .where(Delivery.issue_number.in_(sent), Delivery.reply.is_not(None))
+        .limit(limit)
+    )
+    silence = update(Delivery).where(Delivery.id.in_(old)).values(reply=None)
+    return changed(session.execute(silence, execution_options={"synchronize_session": False}))
+
+
+def forget_reader(session: Session, subscriber_id: int) -> None:
+    """Empty the relay's words about one reader: they may name a mailbox without its domain."""
+    theirs = (Delivery.subscriber_id == subscriber_id, Delivery.reply.is_not(None))
+    session.execute(update(Delivery).where(*theirs).values(reply=None))

@@ -1,0 +1,28 @@
+"""May the letter go that asks a new address to confirm? Decided when it is due, not when asked.
+
+So the page where it is asked does the same work whatever the address is (SEC-07).
+"""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from newsletter import addresses, suppression
+from newsletter.models import AddressChange, Notice, Subscriber, SubscriberState
+from newsletter.settings import Settings
+from newsletter.tokens import tokens_of
+
+UNWANTED = "not wanted any more"  # one answer for all reasons: the reader may read it (export)
+
+
+def unwanted(session: Session, settings: Settings, notice: Notice) -> str | None:
+    """Why not: the wish is gone, nobody may mail the address, or a reader gets issues there."""
+    if notice.email is None:
+        return UNWANTED
+    canonical = addresses.parse(notice.email, allow_utf8=True).canonical
+    wish = session.get(AddressChange, notice.subscriber_id)
+    if wish is None or wish.canonical != canonical:
+        return UNWANTED
+    entry = suppression.is_suppressed(session, tokens_of(settings), canonical)
+    taken = (Subscriber.canonical == canonical, Subscriber.state == SubscriberState.ACTIVE)
+    someone = session.scalar(select(Subscriber.id).where(*taken))
+    return UNWANTED if suppression.is_final(entry) or someone is not None else None

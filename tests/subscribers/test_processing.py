@@ -1,0 +1,73 @@
+"""The record of processing tells what the tables hold, why, and how long."""
+
+import dataclasses
+from datetime import datetime
+
+from sqlalchemy import JSON, LargeBinary, String
+
+from newsletter.models import Base
+from newsletter.settings import Settings
+from newsletter.subscribers import processing, retention
+
+# Columns of text that hold nothing about a person, by table. Whoever adds a column decides here, or
+# gives it `info=personal(…)` in the model.
+NAMELESS = {
+    "address_changes": set[str](),
+    "consent_details": {"salt"},
+    "consent_origins": {"salt"},
+    "consents": {
+        *("event", "route", "locale", "cadence", "topics", "wording", "wording_hash", "source"),
+        *("facts", "details_hash", "origin_hash"),
+    },
+    "deliveries": {"state", "status"},
+    "editions": {"locale", "piece_ids", "subject", "html", "text", "hash"},
+    "issues": {"cadence", "state", "why"},
+    "item_numbers": {"slug"},
+    "leases": {"owner"},
+    "notices": {"locale", "facts", "state", "reply"},
+    "pieces": {column.name for column in Base.metadata.tables["pieces"].columns},
+    "quotas": {"name"},
+    "requests": {"kind", "wording", "form_url", "facts"},
+    "seals": {"hash"},
+    "slots": {"cadence", "outcome"},
+    "subscribers": {"state"},
+    "suppressions": {"reason", "why", "lifted_why"},
+    "tallies": {"name"},
+    "topic_choices": {"topics"},
+}
+
+
+def test_prv_14_every_column_of_text_says_whether_it_is_about_a_person() -> None:
+    for table in Base.metadata.sorted_tables:
+        for column in table.columns:
+            text = isinstance(column.type, String | JSON | LargeBinary)
+            if text and "personal" not in column.info:
+                assert column.name in NAMELESS.get(table.name, set()), f"{table.name}.{column.name}"
+
+
+def test_prv_14_the_record_names_every_table_with_personal_data(
+    settings: Settings, now: datetime
+) -> None:
+    text = processing.record(settings, now)
+    assert processing.personal_columns().keys() == processing.PURPOSES.keys()
+    for table in processing.PURPOSES:
+        assert f"| `{table}` |" in text
+    assert "{" not in text
+    assert settings.org_number in text
+    assert "23 november 2026" in text
+
+
+def test_prv_14_the_record_says_the_times_and_processors_of_the_settings(
+    settings: Settings, now: datetime
+) -> None:
+    own = dataclasses.replace(
+        settings, left_days=777, processors="hosting: Voorbeeld nv, Gent; relay: Post bv, Mechelen"
+    )
+    text = processing.record(own, now)
+    assert "777 dagen" in text
+    assert "- relay: Post bv, Mechelen (verwerker" in text
+
+
+def test_every_rule_of_retention_names_a_setting_in_days(settings: Settings) -> None:
+    for rule in retention.RULES:
+        assert rule.days(settings) > 0
