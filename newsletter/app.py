@@ -18,8 +18,22 @@ from newsletter.db import Database, connect
 from newsletter.i18n import _
 from newsletter.links import Links
 from newsletter.settings import Settings
-from newsletter.tokens import Tokens
-from newsletter.web import archive, inbox, page, proof, public, unasked
+from newsletter.tokens import tokens_of
+from newsletter.web import (
+    api,
+    archive,
+    data,
+    embed,
+    inbox,
+    leaving,
+    page,
+    preferences,
+    proof,
+    public,
+    receipts,
+    unasked,
+)
+from newsletter.web.shortcut import Shortcut
 
 MAX_BODY = 64 * 1024  # octets of a form
 STATIC_AGE = 365 * 24 * 3600  # seconds; the address of a static file holds its hash
@@ -40,6 +54,10 @@ ERRORS: Mapping[int, tuple[str, str]] = {
     413: (
         _("Dat is te veel"),
         _("Het formulier dat je stuurde, is te groot. Er is niets bewaard."),
+    ),
+    429: (
+        _("Even geduld"),
+        _("Er komen nu te veel aanvragen binnen."),
     ),
     500: (
         _("Er ging iets mis bij ons"),
@@ -73,19 +91,31 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     app.extensions["newsletter"] = page.State(
         settings=settings,
         database=database or connect(settings.database_url),
-        tokens=Tokens(settings.secret_key),
+        tokens=tokens_of(settings),
         links=Links(settings.base_url),
         library=Library(settings.content_dir, settings.timezone),
     )
     _set_up_templates(app)
     _set_up_errors(app)
     app.after_request(page.secure)
-    app.register_blueprint(public.blueprint)
-    app.register_blueprint(archive.blueprint)
-    app.register_blueprint(proof.blueprint)
-    app.register_blueprint(unasked.blueprint)
+    sites = (
+        public,
+        preferences,
+        data,
+        leaving,
+        embed,
+        archive,
+        proof,
+        receipts,
+        api,
+        unasked,
+    )
+    for site in sites:
+        app.register_blueprint(site.blueprint)
     if not settings.production:
         app.register_blueprint(inbox.blueprint)
+    parts, gathering = app.extensions["newsletter"], app.extensions["leaving"]
+    app.wsgi_app = Shortcut(app.wsgi_app, parts, gathering)  # type: ignore[method-assign]
     if proxies := settings.trusted_proxies:
         fixed = ProxyFix(
             app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=0, x_port=0, x_prefix=0

@@ -1,5 +1,6 @@
 """Files of one folder, read anew only when they changed. Never leads out of the folder."""
 
+import contextlib
 import os
 import stat
 import threading
@@ -32,6 +33,18 @@ class Files:
             links = [name for name in folders if (Path(place) / name).is_symlink()]
             for name in sorted(names + links):
                 yield Path(place) / name
+
+    def state(self, folder: str) -> tuple[tuple[str, int, int, int], ...]:
+        """The names in a folder of the root, and in its folders, with what changes when they do."""
+        found: list[tuple[str, int, int, int]] = []
+        waiting = [str(self.root / folder)]
+        while waiting:
+            with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    found.append((entry.path, *_marks(entry)))
+        return tuple(sorted(found))
 
     def has(self, folder: str, name: str) -> bool:
         """Is there a readable file of that name?"""
@@ -71,3 +84,11 @@ class Files:
 
     def _is_inside(self, path: Path) -> bool:
         return path.resolve().is_relative_to(self.root.resolve())
+
+
+def _marks(entry: os.DirEntry[str]) -> tuple[int, int, int]:
+    try:
+        found = entry.stat()
+    except OSError:  # a link to nothing
+        return (0, 0, 0)
+    return (found.st_mtime_ns, found.st_size, found.st_ino)

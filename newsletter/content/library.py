@@ -49,6 +49,7 @@ class Library:
         self.folder = folder
         self._files = Files(folder)
         self._read_item = partial(frontmatter.read_item, zone=zone)
+        self._pages_read: tuple[object, list[Text[PageMatter]]] = (None, [])
 
     def topics(self) -> dict[str, dict[str, str]]:
         """Names of the topics: `topics()["milieu"]["fr"]`, in the order of the file.
@@ -76,20 +77,13 @@ class Library:
 
     def pages(self, locale: str) -> list[Page]:
         """All pages that can be read, by `order`, each in `locale` where it exists."""
-        found = [self.page(name, locale) for name in sorted({text.slug for text in self._pages()})]
+        texts = self._pages()
+        found = [_page(texts, name, locale) for name in sorted({text.slug for text in texts})]
         return sorted((page for page in found if page), key=lambda page: page.order)
 
     def page(self, name: str, locale: str) -> Page | None:
         """One page in `locale`, else in Dutch, else in the first language it has; None: no page."""
-        texts = {text.locale: text for text in self._pages() if text.slug == name}
-        for asked in (locale, DEFAULT, *LOCALES):
-            text = texts.get(asked)
-            if text and text.front:
-                front = text.front
-                return Page(
-                    name, asked, front.title, front.summary, front.order, front.updated, text.body
-                )
-        return None
+        return _page(self._pages(), name, locale)
 
     def _inspect(self) -> tuple[list[Text[FrontMatter]], list[Finding]]:
         topics = self._topics()
@@ -105,7 +99,11 @@ class Library:
         return items, self._findings(found)
 
     def _pages(self) -> list[Text[PageMatter]]:
-        return self._texts("pages", frontmatter.read_page)
+        """All of them; read anew when a name, time or size has changed, since every page asks."""
+        state, known = self._files.state("pages"), self._pages_read
+        if known[0] != state:
+            self._pages_read = known = (state, self._texts("pages", frontmatter.read_page))
+        return known[1]
 
     def _topics(self) -> Topics:
         try:
@@ -166,6 +164,18 @@ def _read(
     notes = (*cut.notes, *front.notes, *below)
     lines = dict(front.lines)
     return Text(path, name.slug, name.locale, front.value, lines, body, cut.body_line, notes)
+
+
+def _page(texts: Iterable[Text[PageMatter]], name: str, locale: str) -> Page | None:
+    written = {text.locale: text for text in texts if text.slug == name}
+    for asked in (locale, DEFAULT, *LOCALES):
+        text = written.get(asked)
+        if text and text.front:
+            front = text.front
+            return Page(
+                name, asked, front.title, front.summary, front.order, front.updated, text.body
+            )
+    return None
 
 
 def _group(texts: Iterable[Text[FrontMatter]]) -> list[Item]:

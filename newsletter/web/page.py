@@ -20,14 +20,17 @@ from newsletter.content.library import Library
 from newsletter.db import Database
 from newsletter.errors import FixContent
 from newsletter.links import Links
+from newsletter.models import Subscriber
 from newsletter.settings import Settings
-from newsletter.tokens import Tokens
+from newsletter.tokens import Purpose, Tokens
 from newsletter.web import tables
 
 HEADING = re.compile("(</?h)([3-6])")
+PERIOD = re.compile(r"\{((?:come_back|confirm|left|notice|origin|reply)_days)\}")
 NUMBER = "<issue:number>"
 STATIC_DIR = Path(__file__).parent / "static"
 LOCALE = f"<any({','.join(i18n.LOCALES)}):locale>"
+FOR_GOOD = "public, max-age=31536000, immutable"
 POLICY = {
     "default-src": "'none'",
     "style-src": "'self'",
@@ -43,6 +46,10 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cache-Control": "no-cache",
 }
+
+
+# Of what stands behind a token.
+PRIVATE = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex, nofollow"}
 
 
 class IssueNumber(IntegerConverter):
@@ -104,6 +111,22 @@ def show(template: str, status: int = 200, **values: Any) -> Response:
     return make_response(render_template(template, **values), status)
 
 
+def unknown_link() -> Response:
+    """One answer to a cut, forged, foreign and outdated token: nobody learns who reads Fiabel."""
+    return show("public/unknown_link.html", 404, confirm_days=state().settings.confirm_days)
+
+
+def token_for(purpose: Purpose, subscriber: Subscriber, bound: str = "") -> str:
+    """A token of this moment, for a link on a page."""
+    return state().tokens.issue(purpose, subscriber.id, now(), bound)
+
+
+def preferences_path(subscriber: Subscriber) -> str:
+    """The path of a reader's preferences, in the locale of the page."""
+    token = token_for(Purpose.PREFERENCES, subscriber)
+    return url_for("preferences.page", locale=locale(), token=token)
+
+
 def furniture() -> dict[str, Any]:
     """What stands on every page: masthead, languages, colophon."""
     settings = state().settings
@@ -142,6 +165,11 @@ def long_date(value: date | datetime) -> str:
     return i18n.long_date(value, locale(), state().settings.timezone)
 
 
+def country_name(code: str) -> str:
+    """ "Benin" of "BJ", in the locale of the page."""
+    return i18n.country_name(code, locale())
+
+
 def day(value: datetime) -> date:
     """The calendar day of a moment, in TIMEZONE."""
     return value.astimezone(state().settings.timezone).date()
@@ -156,6 +184,15 @@ def raised(html: str) -> Markup:
     """A sanitised body below an h1: headings (they start at h3) go up, tables fit a phone."""
     html = HEADING.sub(lambda tag: f"{tag[1]}{int(tag[2]) - 1}", html)
     return Markup(tables.readable(html, locale()))  # noqa: S704
+
+
+def with_periods(html: str) -> Markup:
+    """A page in which `{left_days}` and its like stand: how long, in words, as the settings say."""
+    return Markup(PERIOD.sub(lambda found: _period(found[1]), html))  # noqa: S704
+
+
+def _period(setting: str) -> str:
+    return i18n.days(getattr(state().settings, setting), locale())
 
 
 def alternates() -> dict[str, str]:
@@ -187,6 +224,8 @@ def secure(response: Response) -> Response:
     """Headers of every answer; what a page has set itself stays."""
     if not response.content_security_policy:
         response.content_security_policy = policy({})
+    if request.endpoint == "static" and response.status_code in (200, 304):
+        response.headers["Cache-Control"] = _static_age()
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     if response.mimetype == "text/html":
@@ -194,17 +233,29 @@ def secure(response: Response) -> Response:
         if not _named_locale():
             response.vary.add("Accept-Language")
     if "token" in (request.view_args or {}):
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Robots-Tag"] = "noindex, nofollow"
-    if state().settings.base_url.startswith("https://"):
-        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+        response.headers.update(PRIVATE)
+    response.headers.update(transport(state().settings))
     return response
 
 
+def transport(settings: Settings) -> dict[str, str]:
+    """Headers that keep browsers on https, where the site is."""
+    https = settings.base_url.startswith("https://")
+    return {"Strict-Transport-Security": "max-age=31536000"} if https else {}
+
+
+def _static_age() -> str:
+    """A file whose address holds its hash never changes; under any other address it may."""
+    name = (request.view_args or {})["filename"]
+    return FOR_GOOD if request.args.get("v") == _fingerprint(name) else "no-cache"
+
+
 FILTERS = {
+    "country_name": country_name,
     "day": day,
     "host": host,
     "long_date": long_date,
     "own_name": i18n.own_name,
     "raised": raised,
+    "with_periods": with_periods,
 }

@@ -1,7 +1,7 @@
 """The real site over a real database, with one published issue and readers of every state."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from playwright.sync_api import Browser, Page
 
 from newsletter import suppression
 from newsletter.app import create_app
@@ -19,10 +20,12 @@ from newsletter.issues import publishing
 from newsletter.issues.compiler import compile_issue
 from newsletter.models import Base, Subscriber, SubscriberState, SuppressionReason
 from newsletter.settings import Settings, load
+from newsletter.subscribers import work
 from newsletter.subscribers.preferences import choice
 from newsletter.tokens import Purpose, Tokens
 from newsletter.web.answers import HONEYPOT
 from tests.postgres import copy_rows
+from tests.web.served import open_page, serve
 
 PUBLISHED = (
     "elke-geboorte-telt",
@@ -30,6 +33,8 @@ PUBLISHED = (
     "week-duurzame-gemeente-2027",
     "stuur-je-verhaal",
 )
+# The purposes whose tokens are bound to the address.
+BOUND = (Purpose.CONFIRM, Purpose.NEVER)
 WAITING = "kortrijk-chefchaouen-drie-jaar"
 
 
@@ -48,7 +53,7 @@ class World:
 
     def token(self, purpose: Purpose, subscriber: Subscriber, age: timedelta | None = None) -> str:
         """A link's token, as a mail would hold it."""
-        bound = subscriber.canonical or "" if purpose is Purpose.CONFIRM else ""
+        bound = subscriber.canonical or "" if purpose in BOUND else ""
         made = datetime.now(UTC) - (age or timedelta(0))
         return Tokens(self.settings.secret_key).issue(purpose, subscriber.id, made, bound)
 
@@ -57,7 +62,9 @@ class World:
         made = datetime.now(UTC) - timedelta(seconds=age)
         token = Tokens(self.settings.secret_key).issue(Purpose.FORM, 0, made)
         hidden = {"made": token, "wording": f"signup-1.{locale}", HONEYPOT: ""}
-        return {"email": "nieuw@voorbeeld.example", **hidden, **values}
+        sent = {"email": "nieuw@voorbeeld.example", **hidden, **values}
+        done = work.solve(sent["made"], sent["email"], self.settings.work_bits)
+        return {"work": done, **sent}
 
     def add(self, name: str, state: SubscriberState, locale: str = "nl") -> Subscriber:
         """A subscriber, committed."""
@@ -98,7 +105,7 @@ def build(settings: Settings, database: Database) -> Build:
     """Build a site with some settings changed."""
 
     def build(**changes: Any) -> World:
-        changed = replace(settings, **changes)
+        changed = replace(settings, **({"work_bits": 4} | changes))
         app = create_app(changed, database)
         app.config["PROPAGATE_EXCEPTIONS"] = False
         return World(app, changed, database)
@@ -136,3 +143,22 @@ def issued(published_file: Path, database: Database, build: Build) -> World:
     copy_rows(published, database)
     published.engine.dispose()
     return build()
+
+
+@pytest.fixture(scope="module")
+def site(published_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The site on a port, for all tests of a file that look at it with a browser."""
+    for parts in serve(tmp_path_factory.mktemp("site"), published_file):
+        yield World(*parts)
+
+
+@pytest.fixture
+def page(browser: Browser, site: World) -> Iterator[Page]:
+    """A small phone, which looks at the site."""
+    yield from open_page(browser, site.settings.base_url)
+
+
+@pytest.fixture
+def plain_page(browser: Browser, site: World) -> Iterator[Page]:
+    """The same without JavaScript."""
+    yield from open_page(browser, site.settings.base_url, java_script_enabled=False)

@@ -33,7 +33,7 @@ def pairs(locale: str) -> dict[str, str]:
 
 def test_all_texts_are_found() -> None:
     found = dict(texts())
-    assert found["Je e-mailadres"].startswith("templates/public/_form.html")
+    assert found["Schrijf me in met deze keuze"].startswith("templates/public/_form.html")
     assert "Dit e-mailadres is te lang." in found  # marked with _()
     assert "Naar de voorpagina" in found  # translated where it stands
     assert plurals()

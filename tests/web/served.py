@@ -1,0 +1,63 @@
+"""The site on a port of this machine, and a browser that looks at it."""
+
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from playwright.sync_api import Browser, Page, ViewportSize
+from werkzeug.serving import make_server
+
+from newsletter.app import create_app
+from newsletter.db import Database, connect
+from newsletter.settings import Settings, load
+
+PHONE, DESK = ViewportSize(width=320, height=568), ViewportSize(width=1280, height=900)
+# Answers with these are meant, and so is what the browser says of them.
+EXPECTED = ("status of 404", "status of 405", "status of 422", "status of 429")
+
+
+def serve(folder: Path, published_file: Path) -> Iterator[tuple[Flask, Settings, Database]]:
+    """The site, with one published issue, on a free port of this machine."""
+    shutil.copy(published_file, folder / "newsletter.db")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = load(environ={}, env_file=folder / "no.env", INSTANCE_DIR=str(folder))
+    settings = replace(settings, base_url=f"http://127.0.0.1:{port}", work_bits=4)
+    database = connect(settings.database_url)
+    app = create_app(settings, database)
+    server = make_server("127.0.0.1", port, app, threaded=True)
+    server.daemon_threads = True  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield app, settings, database
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    database.engine.dispose()
+
+
+def open_page(browser: Browser, base_url: str, **options: Any) -> Iterator[Page]:
+    """A page that fails the test when it asks for anything elsewhere, breaks its own policy or
+    keeps a cookie."""
+    context = browser.new_context(
+        base_url=base_url, viewport=PHONE, reduced_motion="reduce", **options
+    )
+    page = context.new_page()
+    faults: list[str] = []
+
+    def stays(url: str) -> None:
+        if not url.startswith(base_url):
+            faults.append(f"asked for {url}")
+
+    page.on("console", lambda message: faults.append(message.text))
+    page.on("request", lambda request: stays(request.url))
+    yield page
+    cookies = context.cookies()
+    context.close()
+    assert not cookies, "no page of the site sets one (SEC-17)"
+    assert not [fault for fault in faults if not any(code in fault for code in EXPECTED)]
