@@ -98,13 +98,16 @@ class Store:
         envelope = f"X-MailFrom: {mail_from}\r\nX-RcptTo: {', '.join(rcpt_to)}\r\n"
         data = envelope.encode("utf-8", "surrogateescape") + content
         try:
-            (self._tmp / key).write_bytes(data)
-        except FileNotFoundError:  # the first message, or someone emptied the store
+            self._put(key, data)
+        except FileNotFoundError:  # the first message (maybe of several processes), or emptied
             for name in ("tmp", "new", "cur"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
-            (self._tmp / key).write_bytes(data)
-        (self._tmp / key).rename(self._new / key)
+            self._put(key, data)
         return key
+
+    def _put(self, key: str, data: bytes) -> None:
+        (self._tmp / key).write_bytes(data)
+        (self._tmp / key).rename(self._new / key)
 
     def newest(self) -> list[str]:
         """The keys of all messages, newest first."""

@@ -44,6 +44,16 @@ def send(port: int, message: EmailMessage, envelope_to: str = "") -> None:
         )
 
 
+@pytest.mark.parametrize("made", [(), ("tmp",), ("tmp", "cur"), ("new",)])
+def test_another_process_may_be_making_the_folders_at_this_moment(
+    store: Store, made: tuple[str, ...]
+) -> None:
+    for name in made:
+        (store.folder / name).mkdir(parents=True)
+    store.add("a@b.example", ["c@d.example"], b"Subject: dag\r\n\r\ndag\r\n")
+    assert store.count() == 1
+
+
 def test_keeps_what_came_with_its_envelope(store: Store, port: int) -> None:
     send(port, letter(), envelope_to="ander@voorbeeld.example")
     [caught] = store.messages(limit=10)

@@ -19,6 +19,8 @@ COMMANDS = {
     "deliver": "newsletter.cli.deliver",
     "subscribers": "newsletter.cli.subscribers",
     "suppressions": "newsletter.cli.suppressions",
+    "retention": "newsletter.cli.retention",
+    "processing": "newsletter.cli.processing",
 }
 
 

@@ -10,8 +10,8 @@ from newsletter.cli.office import as_json, open_office, print_json
 from newsletter.delivery.sender import utcnow
 from newsletter.errors import FixRequest
 from newsletter.models import SuppressionReason
-from newsletter.subscribers import privacy
-from newsletter.tokens import Tokens
+from newsletter.subscribers import consent, privacy
+from newsletter.tokens import tokens_of
 
 
 @click.group("suppressions")
@@ -52,6 +52,7 @@ def add(email: str, why: str | None) -> None:
     office = open_office()
     with office.database.write() as session:
         privacy.suppress(session, office.settings, email, SuppressionReason.STAFF, utcnow(), why)
+    office.database.forget()
     click.echo("The address is suppressed.")
 
 
@@ -61,9 +62,26 @@ def add(email: str, why: str | None) -> None:
 def lift(email: str, why: str) -> None:
     """Allow this address again; its reader still has to sign up and confirm."""
     office = open_office()
-    tokens = Tokens(office.settings.secret_key)
+    tokens = tokens_of(office.settings)
     with office.database.write() as session:
         canonical = parse(email, allow_utf8=True).canonical
-        if not suppression.lift(session, tokens, canonical, utcnow(), why):
+        nameless = consent.nameless(why, canonical)
+        if not suppression.lift(session, tokens, canonical, utcnow(), nameless):
             raise FixRequest("This address is not suppressed.")
     click.echo("The suppression is lifted.")
+
+
+@command.command("forget")
+@click.argument("email")
+@click.option("--sure", is_flag=True, help="Yes: an import may then bring the address back.")
+def forget(email: str, sure: bool) -> None:
+    """Delete even the keyed hash, for who insists on it; nothing keeps us from writing then."""
+    if not sure:
+        raise click.UsageError("Say --sure: an import may then bring the address back.")
+    office = open_office()
+    canonical = parse(email, allow_utf8=True).canonical
+    with office.database.write() as session:
+        if not suppression.forget(session, tokens_of(office.settings), canonical):
+            raise FixRequest("There is no suppression of this address.")
+    office.database.forget()
+    click.echo("The suppression is forgotten.")

@@ -19,7 +19,7 @@ from newsletter.cli.demo import proof
 from newsletter.cli.demo.browser import DemoFailed, Page
 from newsletter.cli.demo.proof import Letter
 from newsletter.cli.demo.readers import Reader, as_csv, expected, make_readers
-from tests.cli.test_serve import as_from_a_terminal
+from tests.cli.serving import as_from_a_terminal
 
 
 def start(folder: Path, *arguments: str, **environ: str) -> subprocess.Popen[str]:

@@ -3,130 +3,30 @@
 import contextlib
 import email
 import email.policy
-import functools
 import logging
 import os
 import re
 import signal
 import smtplib
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import func, select
 
-import config
 from newsletter import settings as settings_module
-from newsletter.catcher import FOLDER, Store
 from newsletter.cli.demo import browser
-from newsletter.cli.demo.server import free_ports
-from newsletter.cli.serve import Redacted, prepare
+from newsletter.cli.serve import prepare
+from newsletter.cli.serve.logs import Redacted
 from newsletter.db import Database, connect
 from newsletter.errors import FixSettings
 from newsletter.models import Issue, Subscriber
 from newsletter.settings import Settings
-
-SECONDS = 30
-T = TypeVar("T")
-
-
-def wait_for(look: Callable[[], T | None], what: str) -> T:
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"{what} did not happen within {SECONDS} seconds")
-
-
-def as_from_a_terminal() -> None:
-    """The test itself may run under nohup or in the background, where these are ignored."""
-    for name in (signal.SIGHUP, signal.SIGINT):
-        signal.signal(name, signal.SIG_DFL)
-
-
-class Serving:
-    """One `newsletter serve` with an instance folder of its own."""
-
-    def __init__(self, folder: Path, *arguments: str, **environ: str) -> None:
-        self.folder, self.store = folder, Store(folder / FOLDER)
-        self.port, self.catcher_port = free_ports(2)
-        self.output = folder.parent / "output.txt"
-        mine = {"INSTANCE_DIR": str(folder), "CATCHER_PORT": str(self.catcher_port)}
-        with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "newsletter.cli",
-                    "serve",
-                    f"--port={self.port}",
-                    *arguments,
-                ],
-                env=clean_environ() | mine | environ,
-                cwd=config.PROJECT_DIR,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=as_from_a_terminal,
-            )
-
-    @property
-    def url(self) -> str:
-        return f"http://localhost:{self.port}"
-
-    @property
-    def said(self) -> str:
-        return self.output.read_text("utf-8")
-
-    def until_running(self) -> "Serving":
-        wait_for(lambda: "Stop" in self.said or self.process.poll() is not None, "the start")
-        assert "is running" in self.said, self.said
-        return self
-
-    def get(self, path: str) -> str:
-        return browser.get(f"{self.url}{path}").body
-
-    def children(self) -> list[int]:
-        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return [int(pid) for pid in listed.split()]
-
-    def kill(self) -> None:
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-
-
-def clean_environ() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if k not in vars(config)}
-
-
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
-    started: list[Serving] = []
-
-    def start(*arguments: str, **environ: str) -> Serving:
-        started.append(Serving(tmp_path / "instance", *arguments, **environ))
-        return started[-1]
-
-    yield start
-    for serving in started:
-        serving.kill()
-
-
-@pytest.fixture
-def serve_migrated(
-    serve: Callable[..., Serving], settings: Settings, database: Database
-) -> Callable[..., Serving]:
-    """On either kind of database; PostgreSQL has to be migrated by a person first."""
-    assert settings.instance_dir.name == "instance"
-    return functools.partial(serve, DATABASE_URL=settings.database_url)
+from tests.cli.serving import SECONDS, Serving, wait_for
 
 
 def is_alive(pid: int) -> bool:
@@ -314,6 +214,28 @@ def test_a_base_url_that_was_set_stays(serve: Callable[..., Serving]) -> None:
     assert "Site    http://nieuws.localhost:8080/" in serving.said
 
 
+def test_sec_09_the_host_header_is_ignored(serve: Callable[..., Serving]) -> None:
+    """Redirects and letters are made from BASE_URL, whatever a request says."""
+    serving = serve(BASE_URL="https://nieuws.example").until_running()
+    form = browser.get(f"{serving.url}/nl/signup").form("/nl/signup")
+    for number, host in enumerate(("nieuws.example", "kwaad.example", "kwaad.example:80, x", "[")):
+        address = f"host{number}@voorbeeld.example"
+        body = urlencode(form.fields | {"email": address})
+        head = (
+            f"POST /nl/signup HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-Host: {host}\r\n"
+            "Connection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", serving.port)) as client:
+            client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+            heard = b"".join(iter(lambda: client.recv(1 << 16), b""))
+        assert b"kwaad" not in heard
+        assert re.search(rb"\r\nLocation: (https://nieuws\.example)?/nl/check-your-mail", heard)
+        wait_for(lambda: serving.store.count(address), "the confirm mail")  # noqa: B023
+        letter = serving.store.open(serving.store.newest()[0])
+        assert letter
+        assert "https://nieuws.example/nl/confirm/" in (letter.text or "")
+
+
 def test_an_error_in_the_content_is_said_and_stops_nobody(
     serve: Callable[..., Serving], tmp_path: Path
 ) -> None:
@@ -340,8 +262,23 @@ def test_sample_readers_are_never_mailed_through_a_real_relay(tmp_path: Path) ->
         assert session.scalar(select(func.count()).select_from(Issue)) == 0
 
 
-def test_a_log_line_holds_no_token() -> None:
-    token = "AAAAAAABAGj-o1xS-2nR5zP0cHnGZ1mQ9w_x"
-    assert len(token) == 36
-    record = logging.LogRecord("x", logging.ERROR, "", 0, "Error in /u/%s?x", (token,), None)
-    assert Redacted("%(message)s").format(record) == "Error in /u/…?x"
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("Error in /u/AAAAAAABAGj-o1xS-2nR5zP0cHnGZ1mQ9w_x?x", "Error in /u/…?x"),
+        ("token=AAAAAAABAGj-o1xS-2nR5zP0cHnGZ1mQ9w_x.", "token=…."),
+        ("bounce+0000000001AB34567890abcdef123456@x.example", "…"),
+        ("(0000000001ab34567890abcdef1234)", "(…)"),
+        ("550 <ann.o'neil+x@voorbeeld.example>: no", "550 <…>: no"),
+        ('no "ann jansen"@voorbeeld.example here', "no … here"),
+        ("email=ann%40voorbeeld.example&x", "email=…&x"),
+        ("josé@münchen.example, x", "…, x"),
+        ("postgresql://me:word@host/name", "postgresql://me:…/name"),
+        ("in a_function_of_thirty_six_small_signs", None),
+        ("line 12, in settle_requests_of_the_whole_country", None),
+        ("    @contextmanager", None),
+    ],
+)
+def test_sec_11_a_log_line_holds_no_token_and_no_address(said: str, written: str | None) -> None:
+    record = logging.LogRecord("x", logging.ERROR, "", 0, "%s", (said,), None)
+    assert Redacted("%(message)s").format(record) == (said if written is None else written)

@@ -1,0 +1,118 @@
+"""gunicorn in this process: a master that replaces workers, each with site, clock and catcher.
+
+The master binds the ports and holds nothing else over the fork, no thread and no database
+connection; a worker that dies is replaced by one with a clock and a catcher of its own. Of several
+clocks one leads (its lock); of several catchers each may take a mail, into the same store.
+"""
+
+import importlib
+import os
+import signal
+import socket
+from typing import Any
+
+import click
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from newsletter.catcher import FOLDER, Catcher, Store
+from newsletter.cli.serve.logs import LOGGING
+from newsletter.cli.serve.turns import Turns
+from newsletter.db import Database
+from newsletter.jobs.timetable import Clock
+from newsletter.settings import Settings
+
+# Requests at the same time, in each process. Many wait for one commit, which serves them together.
+THREADS = 16
+GRACE = 4  # seconds a stopping worker gets beside GRACE_SECONDS, before it is killed
+
+
+class Server(BaseApplication):  # type: ignore[misc]
+    """gunicorn's application; `load` and the hooks run in the worker, the rest in the master."""
+
+    def __init__(
+        self, settings: Settings, site: socket.socket, catcher: socket.socket | None
+    ) -> None:
+        self.settings, self.site, self.catcher = settings, site, catcher
+        self.inside: _Inside | None = None
+        self.hangup = signal.getsignal(signal.SIGHUP)
+        self.largest_body = 0  # octets; known once the site is loaded
+        self.turns = Turns()
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Called by gunicorn."""
+        options = {
+            "bind": f"fd://{self.site.fileno()}",
+            "workers": self.settings.web_processes,
+            "worker_class": "newsletter.cli.serve.worker.PatientWorker",
+            "threads": THREADS,
+            "sendfile": False,  # it would wait for the client
+            "graceful_timeout": GRACE + self.settings.grace_seconds,
+            "control_socket_disable": True,
+            "logconfig_dict": LOGGING,
+            "when_ready": self._end_with_the_terminal,
+            "post_worker_init": self._start_inside,
+            "worker_exit": self._stop_inside,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """The site, made in each worker."""
+        # By name, as gunicorn loads any site: commands stand below the application.
+        app: Flask = importlib.import_module("newsletter.app").create_app(self.settings)
+        self.largest_body = app.config["MAX_CONTENT_LENGTH"]
+        return app
+
+    def _end_with_the_terminal(self, _arbiter: Any) -> None:
+        """SIGHUP ends the server (or means nothing, under nohup); gunicorn's own way, a reload,
+        would outlive the terminal."""
+        if self.hangup is not signal.SIG_IGN:
+            self.hangup = lambda _signal, _frame: os.kill(os.getpid(), signal.SIGTERM)
+        signal.signal(signal.SIGHUP, self.hangup)
+
+    def _start_inside(self, worker: Any) -> None:
+        # A terminal sends its signals to the whole group; only the master may hand them on.
+        for name in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(name, signal.SIG_IGN)
+        self.inside = _Inside(self.settings, worker.wsgi, self.catcher)
+        self.inside.start()
+        if worker.age == 1:
+            _say_where_to_look(self.settings)
+
+    def _stop_inside(self, _server: Any, worker: Any) -> None:
+        if self.inside is None or worker.pid != os.getpid():
+            return
+        for name in (signal.SIGTERM, signal.SIGQUIT):  # a second one must not cut this short
+            signal.signal(name, signal.SIG_IGN)
+        self.inside.stop()
+
+
+class _Inside:
+    """What runs beside the site in the worker."""
+
+    def __init__(self, settings: Settings, app: Flask, catcher: socket.socket | None) -> None:
+        self.database: Database = app.extensions["newsletter"].database
+        self.clock = Clock(settings, self.database)
+        store = Store(settings.instance_dir / FOLDER)
+        self.catcher = Catcher(store, catcher) if catcher else None
+
+    def start(self) -> None:
+        if self.catcher:
+            self.catcher.start()
+        self.clock.start()
+
+    def stop(self) -> None:
+        self.clock.stop()
+        if self.catcher:
+            self.catcher.stop()
+        self.database.engine.dispose()
+
+
+def _say_where_to_look(settings: Settings) -> None:
+    lines = ["Fiabel is running.", f"  Site    {settings.base_url}/"]
+    if settings.uses_catcher:
+        lines.append(f"  Inbox   {settings.base_url}/inbox/")
+    lines.append("  Stop    Ctrl-C")
+    click.echo("\n".join(lines))
