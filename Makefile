@@ -12,7 +12,7 @@ export PIP_USER := 0
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint format bench bench-large chaos setup setup-dev lock clean
+.PHONY: help run demo test standards lint format bench bench-large chaos setup setup-dev lock clean
 
 help: ## Say what each command does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,9 @@ demo: setup ## Go the whole road once, from sign-up to delivered issue, and end
 test: setup-dev ## Run all tests
 	@$(find_chromium); exec $(BIN)/python -m pytest $(ARGS)
 
+standards: setup-dev ## Say which test proves which line of the standards
+	@exec $(BIN)/python -m tests.standards
+
 lint: setup-dev ## Check style, types and who imports whom
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -36,10 +39,10 @@ format: setup-dev ## Put the code in the house style
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-bench: setup-dev ## Measure the speed of sending, beside peers (about four minutes)
+bench: setup-dev ## Measure the speed of sending, beside peers, and of the forms (about eight minutes)
 	@exec $(BIN)/python -m tests.bench $(ARGS)
 
-bench-large: setup-dev ## The same, and an issue for a million readers
+bench-large: setup-dev ## The same, an issue for a million readers, and a million imported
 	@exec $(BIN)/python -m tests.bench --large $(ARGS)
 
 chaos: setup-dev ## Kill the sender 200 times and count (about five minutes)

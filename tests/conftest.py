@@ -20,6 +20,11 @@ from tests.postgres import OLDEST, Server, Shared, binaries, running
 CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"]
 CHROMIUM_ARGUMENTS += ["--disable-background-networking", "--disable-component-update"]
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+LONG = [
+    *("test_accessibility.py", "test_road.py", "test_slow_clients.py", "test_processes.py"),
+    *("test_process.py", "test_store.py", "test_concurrency.py", "test_relay_faults.py"),
+    *("test_browser.py", "test_serve.py", "test_logs.py", "test_mail_screens.py", "test_demo.py"),
+]
 MISSING = {
     "browser": "there is no Chromium (Debian: apt-get install chromium)",
     "postgresql": f"there is no PostgreSQL {OLDEST} or newer (Debian: apt-get install postgresql)",
@@ -29,6 +34,12 @@ MISSING = {
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "sqlite(why): of what uses a database, runs on SQLite only")
     config.addinivalue_line("markers", "postgresql: runs on PostgreSQL; skipped without one")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long come first: each is one worker's, and the last ones are waited for."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -277,7 +277,9 @@ def running(
 
 async def _close(server: asyncio.Server, log: RelayLog) -> None:
     server.close()
-    await asyncio.sleep(0.01)  # what was just accepted shows itself
+    await asyncio.sleep(0.01)  # what was just accepted shows itself …
+    if accepting := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(accepting, timeout=1)  # … as soon as a busy machine comes to it
     while log.open:
         for transport in list(log.open):
             transport.abort()

@@ -1,4 +1,4 @@
-"""`make bench`: prints a table, and writes the figures to build/bench.json.
+"""`make bench`: prints tables, and writes the figures to build/bench.json and bench-web.json.
 
 Every contestant talks to the same relay, one after the other, in interleaved rounds; a figure is
 the median of the rounds. Speed is what the relay counted from the first message to the last.
@@ -24,7 +24,7 @@ from newsletter.delivery.message import plain
 from newsletter.delivery.template import Gap
 from newsletter.issues import publishing
 from tests import postgres
-from tests.bench import keys, peers, sink, world
+from tests.bench import importing, keys, peers, sink, web, world
 from tests.bench.world import Used, World
 
 READERS, PEER_MESSAGES, DKIM_MESSAGES = 20_000, 1_000, 5_000
@@ -231,8 +231,18 @@ def _print(report: dict[str, Any]) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--large", action="store_true", help="also 1,000,000 readers")
-    large = parser.parse_args().large
+    parser.add_argument("--large", action="store_true", help="also a million readers")
+    parser.add_argument("--only", choices=("sending", "web"), help="half of it")
+    parser.add_argument("--quick", action="store_true", help="few requests: does the web half run?")
+    chosen = parser.parse_args()
+    if chosen.only != "web":
+        measure_sending(chosen.large)
+    if chosen.only != "sending":
+        web.measure(web.QUICK if chosen.quick else web.Size())
+
+
+def measure_sending(large: bool) -> None:
+    """The sender beside its peers."""
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder, sink.running() as relay:
         bench = Bench(relay, Path(folder), large)
@@ -246,6 +256,7 @@ def main() -> None:
             "growth": bench.growth(),
             "dkim": bench.dkim(),
             "resuming": bench.resuming(),
+            "importing": importing.measure(Path(folder)) if large else [],
         }
     _print(report)
     if load > 1:

@@ -13,7 +13,7 @@ EIGHT = 8
 CALM = {"LEASE_SECONDS": "30"}  # a busy machine must not look like a dead process
 
 
-def slowly(seconds: float = 0.02) -> dict[str, str]:
+def slowly(seconds: float = 0.005) -> dict[str, str]:
     return {"content": f"wait {seconds}"}
 
 
@@ -64,7 +64,7 @@ def test_send_pressed_by_many_at_once(new_world: NewWorld, store: str) -> None:
 def test_stop_and_resume_quickly_in_turn(new_world: NewWorld, store: str) -> None:
     """Stopped means stopped: once the worker has ended nothing is handed over until it goes on."""
     world = new_world(lambda stage, _who: slowly(0.01).get(stage), store=store, **CALM)
-    for taken in (10, 40, 80):
+    for taken in (10, 60):
         worker = world.start("deliver")
         world.until_taken(taken)
         world.run("issues", "stop", "1")
@@ -81,7 +81,7 @@ def test_stop_and_resume_quickly_in_turn(new_world: NewWorld, store: str) -> Non
 def test_stop_resume_and_settings_while_workers_run(new_world: NewWorld) -> None:
     world = new_world(lambda stage, _who: slowly(0.01).get(stage), **CALM)
     workers = [world.start("deliver", DELIVERY_CONNECTIONS=count) for count in ("1", "8")]
-    for taken in range(10, 100, 20):
+    for taken in (10, 40, 70):
         world.until_taken(taken)
         verb = [world.start("issues", word, "1") for word in ("stop", "resume")]
         for program in verb:
@@ -100,9 +100,8 @@ def test_rescue_against_completion(new_world: NewWorld, store: str) -> None:
     world = new_world(lambda stage, _who: slowly(0.02).get(stage), store=store, LEASE_SECONDS="1")
     workers = [world.start("deliver", DELIVERY_CONNECTIONS="2") for _ in range(3)]
     allowed = 0
-    for taken in (30, 80, 130):
+    for taken, sleeper in ((30, workers[0]), (80, workers[1])):
         world.until_taken(taken)
-        sleeper = workers[taken % 2]
         sleep_past_the_lease(world, sleeper.pid)
         allowed += 2
     for worker in workers:
@@ -119,7 +118,7 @@ def sleep_past_the_lease(world: World, pid: int) -> None:
             os.kill(pid, signal.SIGCONT)
             threading.Event().wait(0.005)
             os.kill(pid, signal.SIGSTOP)
-        threading.Event().wait(1.6)  # the lease is one second
+        threading.Event().wait(1.3)  # the lease is one second
         os.kill(pid, signal.SIGCONT)
     except ProcessLookupError:
         return  # it had nothing left to do

@@ -189,7 +189,7 @@ def test_several_killed_at_once(new_world: NewWorld) -> None:
         lambda stage, _who: "wait 0.05" if stage == "content" else None,
         store="postgresql",
         DELIVERY_CONNECTIONS="2",
-        LEASE_SECONDS="5",
+        LEASE_SECONDS="3",
     )
     programs = [world.start("deliver") for _ in range(3)]
     world.until_taken(40)

@@ -95,7 +95,7 @@ def test_banner_hangs(new_world: NewWorld) -> None:
 def test_slow(new_world: NewWorld) -> None:
     """Each answer takes a while: longer than a lease in all, never so for one answer."""
     stages = ("mail", "rcpt", "data", "content")
-    world = new_world(lambda stage, _who: "wait 0.05" if stage in stages else None, readers=READERS)
+    world = new_world(lambda stage, _who: "wait 0.03" if stage in stages else None, readers=READERS)
     world.finish()
     assert judge(world).in_doubt == 0
 

@@ -158,7 +158,7 @@ def test_disk_full_stops_before_sending(new_world: NewWorld, small_disk: Path) -
     shutil.copytree(world.store.folder, small_disk, dirs_exist_ok=True)
     world.store.folder = small_disk
     slow(world)
-    program = world.start("deliver", LEASE_SECONDS="2")
+    program = world.start("deliver", LEASE_SECONDS="1")
     world.until_taken(20)
     filler = small_disk / "filler"
     with contextlib.suppress(OSError), filler.open("wb", buffering=0) as stream:

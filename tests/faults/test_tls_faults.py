@@ -26,7 +26,7 @@ def over_tls(new_world: NewWorld, file: Path, trusted: Path, **relay: object) ->
         MAIL_USE_TLS="yes",
         MAIL_USERNAME="fiabel",
         MAIL_PASSWORD="a secret of the relay",
-        MAIL_TIMEOUT="2",
+        MAIL_TIMEOUT="1",
         SSL_CERT_FILE=str(trusted),
     )
 
