@@ -4,6 +4,7 @@ An entry is a keyed hash (PRV-12), so it may outlive the person's row and names 
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, select
@@ -13,6 +14,17 @@ from newsletter.addresses import without_addresses
 from newsletter.db import new_rows
 from newsletter.models import Suppression, SuppressionReason
 from newsletter.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry in force, as a list holds it."""
+
+    address_key: str
+    reason: SuppressionReason
+    since: datetime
+    why: str | None
+
 
 # Only staff can lift these; the others end when the person asks again and confirms.
 FINAL = frozenset({SuppressionReason.COMPLAINT, SuppressionReason.NEVER, SuppressionReason.STAFF})
@@ -73,6 +85,31 @@ def forget(session: Session, tokens: Tokens, canonical: str) -> bool:
     mine = Suppression.address_key.in_(tokens.address_keys(canonical))
     gone = delete(Suppression).where(mine).returning(Suppression.address_key)
     return bool(session.scalars(gone).all())
+
+
+def restore(session: Session, entries: Iterable[Entry]) -> set[str]:
+    """Take over entries of a newer list (`listed`) that are unknown or lifted here; their keys.
+
+    For a database that went back in time: what was asked since must go on to hold.
+    """
+    taken = set[str]()
+    for entry in entries:
+        known = session.get(Suppression, entry.address_key, with_for_update=True)
+        if known is not None and known.lifted_at is None:
+            continue
+        session.merge(
+            Suppression(
+                address_key=entry.address_key,
+                reason=entry.reason,
+                since=entry.since,
+                why=_nameless(entry.why),
+                lifted_at=None,
+                lifted_why=None,
+            )
+        )
+        taken.add(entry.address_key)
+    session.flush()
+    return taken
 
 
 def listed(session: Session) -> list[Suppression]:

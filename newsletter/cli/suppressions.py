@@ -1,6 +1,8 @@
 """`newsletter suppressions …`: who must not be mailed."""
 
-from typing import Any
+import json
+from datetime import datetime
+from typing import Any, TextIO
 
 import click
 
@@ -69,6 +71,39 @@ def lift(email: str, why: str) -> None:
         if not suppression.lift(session, tokens, canonical, utcnow(), nameless):
             raise FixRequest("This address is not suppressed.")
     click.echo("The suppression is lifted.")
+
+
+@command.command("apply")
+@click.argument("file", type=click.File(encoding="utf-8"))
+def apply(file: TextIO) -> None:
+    """Block and erase again what a newer list says (FILE of `suppressions list --json`).
+
+    For a database that was restored from a backup: who was erased since is erased again.
+    """
+    office = open_office()
+    entries = _entries(file)
+    with office.database.write() as session:
+        count = privacy.reapply(session, office.settings, entries, utcnow())
+    office.database.forget()
+    click.echo(f"Entries in force: {len(entries)}; subscribers blocked or erased again: {count}.")
+
+
+def _entries(file: TextIO) -> list[suppression.Entry]:
+    try:
+        return [
+            suppression.Entry(
+                address_key=row["address_key"],
+                reason=SuppressionReason(row["reason"]),
+                since=datetime.fromisoformat(row["since"]),
+                why=row["why"],
+            )
+            for row in json.load(file)
+            if row["lifted_at"] is None
+        ]
+    except (ValueError, TypeError, KeyError) as error:
+        raise FixRequest(
+            f"{file.name} is not a list of `newsletter suppressions list --json`: {error!r}."
+        ) from None
 
 
 @command.command("forget")

@@ -1,5 +1,6 @@
 """What people may demand (GDPR 15 to 21): a copy of what we hold, no more mail, and erasure."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -123,6 +124,28 @@ def _note(
     if reason in suppression.FINAL:
         stopped = consent.Proof(reason.value, facts={"reason": why} if why else {})
         consent.record(session, subscriber, ConsentEvent.WITHDRAWN, stopped, now)
+
+
+def reapply(
+    session: Session, settings: Settings, entries: Collection[suppression.Entry], now: datetime
+) -> int:
+    """After a backup was put back: block and erase again whom a newer list names; how many.
+
+    The list holds keyed hashes, so each address of a subscriber is hashed and looked up.
+    """
+    wanted = {entry.address_key: entry.reason for entry in entries}
+    suppression.restore(session, entries)
+    tokens, changed = tokens_of(settings), 0
+    known = select(Subscriber).where(Subscriber.canonical.is_not(None)).order_by(Subscriber.id)
+    for subscriber in session.scalars(known.execution_options(yield_per=1000)):
+        keys = tokens.address_keys(subscriber.canonical or "")
+        reason = next((wanted[key] for key in keys if key in wanted), None)
+        if reason is SuppressionReason.ERASED:
+            erase(session, settings, subscriber, now, route="restore")
+        elif reason is not None and subscriber.state in preferences.READING:
+            suppress(session, settings, subscriber.email or "", reason, now)
+        changed += reason is not None
+    return changed
 
 
 def export(session: Session, settings: Settings, subscriber: Subscriber) -> dict[str, Any]:

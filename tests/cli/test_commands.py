@@ -123,7 +123,15 @@ def test_the_road_by_commands(office: Path, relay: RelayLog) -> None:
     assert run("subscribers", "erase", "jan@voorbeeld.example").exit_code == 0
     assert run("subscribers", "show", "jan@voorbeeld.example").exit_code == 1
     assert data("subscribers", "import", file, "--source", "lijst")["added"] == 0
-    assert len(data("suppressions", "list")) == 1
+    listed = data("suppressions", "list")
+    assert len(listed) == 1
+    newer = office / "suppressions.json"
+    newer.write_text(json.dumps(listed), "utf-8")
+    assert run("suppressions", "apply", str(newer)).stdout == (
+        "Entries in force: 1; subscribers blocked or erased again: 0.\n"
+    )
+    newer.write_text("[{}]", "utf-8")
+    assert run("suppressions", "apply", str(newer)).exit_code == 1
 
 
 @pytest.mark.sqlite("files are its own; PostgreSQL's log serves recovery")

@@ -259,3 +259,29 @@ def test_a_suppressed_reader_waits_for_no_new_address_and_no_letter(
     assert copy["new_address_asked"] == []
     to_jan = [letter for letter in copy["notices"] if letter.get("email") == "jan@example.be"]
     assert to_jan == []
+
+
+def test_prv_15_what_was_asked_after_the_backup_is_applied_again_after_a_restore(
+    session: Session, settings: Settings, now: datetime
+) -> None:
+    """The newer list meets the database of yesterday, in which all three are readers."""
+    people = {
+        name: reader(session, settings, now, f"{name}@b.example")
+        for name in ("erased", "blocked", "stays")
+    }
+    tokens = Tokens(settings.secret_key)
+    newer = [
+        suppression.Entry(tokens.address_key(f"{name}@b.example"), reason, now, None)
+        for name, reason in (
+            ("erased", SuppressionReason.ERASED),
+            ("blocked", SuppressionReason.COMPLAINT),
+            ("unknown", SuppressionReason.ERASED),
+        )
+    ]
+    for _time in range(2):
+        assert privacy.reapply(session, settings, newer, now) <= 2
+    assert people["erased"].state is SubscriberState.ERASED
+    assert people["blocked"].state is SubscriberState.SUPPRESSED
+    assert people["stays"].state is SubscriberState.ACTIVE
+    assert "erased@b.example" not in str(dump(session))
+    assert len(suppression.listed(session)) == 3
