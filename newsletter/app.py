@@ -24,6 +24,8 @@ from newsletter.web import (
     archive,
     data,
     embed,
+    feeds,
+    finding,
     inbox,
     leaving,
     page,
@@ -38,6 +40,20 @@ from newsletter.web.shortcut import Shortcut
 MAX_BODY = 64 * 1024  # octets of a form
 STATIC_AGE = 365 * 24 * 3600  # seconds; the address of a static file holds its hash
 RETRY_AFTER = 60  # seconds
+SITES = (
+    public,
+    preferences,
+    data,
+    leaving,
+    embed,
+    archive,
+    finding,
+    feeds,
+    proof,
+    receipts,
+    api,
+    unasked,
+)
 ERRORS: Mapping[int, tuple[str, str]] = {
     400: (
         _("Dit verzoek klopt niet"),
@@ -98,19 +114,7 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     _set_up_templates(app)
     _set_up_errors(app)
     app.after_request(page.secure)
-    sites = (
-        public,
-        preferences,
-        data,
-        leaving,
-        embed,
-        archive,
-        proof,
-        receipts,
-        api,
-        unasked,
-    )
-    for site in sites:
+    for site in SITES:
         app.register_blueprint(site.blueprint)
     if not settings.production:
         app.register_blueprint(inbox.blueprint)

@@ -1,6 +1,7 @@
 """Tables, constraints and enums; no behaviour. One writer for each table (ARCHITECTURE.md)."""
 
 from newsletter.db import Base
+from newsletter.models.archive import Published, Subject, SubjectKind
 from newsletter.models.consent import (
     Consent,
     ConsentDetails,
@@ -49,10 +50,13 @@ __all__ = [
     "NoticeKind",
     "NoticeState",
     "Piece",
+    "Published",
     "Quota",
     "RequestKind",
     "Seal",
     "Slot",
+    "Subject",
+    "SubjectKind",
     "Subscriber",
     "SubscriberState",
     "Suppression",

@@ -5,44 +5,48 @@ from functools import lru_cache
 
 from flask import Blueprint, Response, abort, make_response
 
-from newsletter import i18n
 from newsletter.content import pattern
 from newsletter.issues import reading
+from newsletter.web.article import article
+from newsletter.web.keeping import kept
 from newsletter.web.page import LOCALE, NUMBER, policy, show, state
-from newsletter.web.sheet import sheet, tale
+from newsletter.web.sheet import Way, sheet, subject_path, tale
 
 blueprint = Blueprint("archive", __name__)
 
 PLACE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 LONGEST_PLACE = 250
+WITH_TITLES = 12  # issues on the list
 PICTURE_AGE = 7 * 24 * 3600  # seconds
 PNG_SIZE = 1200, 480  # pixels; shown at half of it in mails
 
 
 @blueprint.get(f"/{LOCALE}/issues/")
+@kept
 def issues(locale: str) -> Response:
-    """All issues, newest first, with the titles of their items."""
+    """All issues, newest first; the newest ones with the titles of their items."""
     with state().database.read() as session:
-        found = [
+        found = reading.published(session)
+        newest = [
             (issue, sheet(reading.issue_pieces(session, issue.number, locale)))
-            for issue in reading.published(session)
+            for issue in found[:WITH_TITLES]
         ]
-    return show("archive/issues.html", issues=found)
+    return show("archive/issues.html", issues=newest, older=found[WITH_TITLES:])
 
 
 @blueprint.get(f"/{LOCALE}/issues/{NUMBER}")
+@kept
 def issue(locale: str, number: int) -> Response:
     """The permanent page of an issue."""
     with state().database.read() as session:
         found = reading.published_issue(session, number) or abort(404)
         pieces = reading.issue_pieces(session, number, locale)
-        numbers = [other.number for other in reading.published(session)]
-    older = max((other for other in numbers if other < number), default=None)
-    newer = min((other for other in numbers if other > number), default=None)
+        older, newer = reading.neighbours(session, number)
     return show("archive/issue.html", issue=found, sheet=sheet(pieces), older=older, newer=newer)
 
 
 @blueprint.get(f"/{LOCALE}/issues/{NUMBER}/mail")
+@kept
 def mail(locale: str, number: int) -> Response:
     """The mail of an issue as it was sent, without anybody's links."""
     with state().database.read() as session:
@@ -63,20 +67,28 @@ def mail(locale: str, number: int) -> Response:
 
 
 @blueprint.get(f"/{LOCALE}/items/<slug>")
+@kept
 def item(locale: str, slug: str) -> Response:
     """The permanent page of an item, as it was last sent out."""
+    if "\0" in slug:
+        abort(404)
     with state().database.read() as session:
-        piece = reading.latest_piece(session, slug, locale) or abort(404)
-        latest = (reading.latest_piece(session, slug, other) for other in i18n.LOCALES)
-        written = {text.language for text in latest if text}
-        numbers = reading.issues_with(session, slug)
-        published = [one for one in reading.published(session) if one.number in numbers]
+        told = reading.latest_piece(session, slug, locale) or abort(404)
+        written = reading.written_in(session, slug)
+        published = reading.issues_with(session, slug)
+        where = [
+            Way(place.name, subject_path("places", place.key))
+            for place in reading.places_of(session, slug, locale)
+        ]
+    one = tale(told.piece)
     return show(
         "archive/item.html",
-        story=tale(piece),
+        story=one,
+        where=where,
         issues=published,
-        original=piece.language,
+        original=told.piece.language,
         written=written,
+        article=article(one, told, state().settings),
     )
 
 

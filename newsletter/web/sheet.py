@@ -1,13 +1,21 @@
 """A front page: the pieces of an issue told for the web, and where each of them stands."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from flask import url_for
 
 from newsletter.issues.stories import Story, leading, tell
 from newsletter.models import Piece
 from newsletter.web.page import locale, state, topics
+
+
+class Way(NamedTuple):
+    """A link: its words and where it leads."""
+
+    name: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +25,7 @@ class Tale:
     story: Story
     path: str
     picture: str
-    topics: tuple[str, ...]
+    topics: tuple[Way, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,8 @@ class Sheet:
 
 def sheet(pieces: Sequence[Piece]) -> Sheet:
     """The front page of these pieces, in the locale of the page."""
-    tales = [tale(piece) for piece in pieces]
+    names = topics()
+    tales = [tale(piece, names) for piece in pieces]
     lead = leading([one.story for one in tales]) if tales else None
     return Sheet(
         lead=next((one for one in tales if one.story is lead), None),
@@ -48,13 +57,22 @@ def sheet(pieces: Sequence[Piece]) -> Sheet:
     )
 
 
-def tale(piece: Piece) -> Tale:
-    """One piece, told in the locale of the page."""
+def tale(piece: Piece, names: Mapping[str, str] | None = None) -> Tale:
+    """One piece, told in the locale of the page; `names` are those of its topics."""
     story = tell(state().settings, piece, locale())
-    names = topics()
+    names = topics() if names is None else names
     return Tale(
         story=story,
         path=url_for("archive.item", locale=locale(), slug=piece.slug),
         picture=url_for("archive.picture", place=story.land, kind="svg"),
-        topics=tuple(names[key] for key in piece.topics.split("|") if key in names),
+        topics=tuple(
+            Way(names[key], subject_path("topics", key))
+            for key in piece.topics.split("|")
+            if key in names
+        ),
     )
+
+
+def subject_path(kind: str, key: str) -> str:
+    """The page of everything about a topic, country, place or goal, in the locale of the page."""
+    return url_for("finding.subject", locale=locale(), kind=kind, key=key)

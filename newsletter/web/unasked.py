@@ -1,8 +1,12 @@
 """What browsers and search engines ask for without having been told to."""
 
-from flask import Blueprint, Response, make_response, send_from_directory
+from flask import Blueprint, Response, abort, make_response, send_from_directory
 
-from newsletter.web.page import STATIC_DIR
+from newsletter.i18n import DEFAULT
+from newsletter.issues import reading
+from newsletter.web import sitemap
+from newsletter.web.keeping import kept
+from newsletter.web.page import STATIC_DIR, state
 
 blueprint = Blueprint("unasked", __name__)
 
@@ -22,6 +26,38 @@ def favicon() -> Response:
 @blueprint.get("/robots.txt")
 def robots() -> Response:
     """What search engines may read (RFC 9309): all but what is somebody's own."""
-    response = make_response(ROBOTS)
+    response = make_response(f"{ROBOTS}\nSitemap: {state().links.base_url}/sitemap.xml\n")
     response.content_type = "text/plain; charset=utf-8"
+    return response
+
+
+@blueprint.get("/sitemap.xml")
+@kept
+def site_map() -> Response:
+    """The parts of the site map."""
+    parts = range(1, 2 + (len(_pages()) - 1) // sitemap.PAGES)
+    base = state().links.base_url
+    return _xml(sitemap.index([f"{base}/sitemap-{number}.xml" for number in parts]))
+
+
+@blueprint.get("/sitemap-<issue:number>.xml")
+@kept
+def site_map_part(number: int) -> Response:
+    """One part of the site map."""
+    start = (number - 1) * sitemap.PAGES
+    part = _pages()[start : start + sitemap.PAGES] or abort(404)
+    return _xml(sitemap.document(part))
+
+
+def _pages() -> list[sitemap.Page]:
+    with state().database.read() as session:
+        issues = reading.published(session)
+        subjects = reading.subjects(session, DEFAULT)
+        items = reading.entries(session)
+    return sitemap.pages(state().links, state().library, issues, subjects, items)
+
+
+def _xml(content: bytes) -> Response:
+    response = make_response(content)
+    response.content_type = "application/xml; charset=utf-8"
     return response

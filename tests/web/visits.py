@@ -206,6 +206,18 @@ def _item(people: People) -> list[Visit]:
     return [Visit(name, f"/{people.locale}/items/{slug}") for name, slug in items.items()]
 
 
+def _subject(people: People) -> list[Visit]:
+    paths = ("topics/agenda", "countries/bj", "places/roeselare", "sdgs/16", "sdgs/1")
+    return [Visit(path.replace("/", "-"), f"/{people.locale}/{path}") for path in paths]
+
+
+def _search(people: People) -> list[Visit]:
+    path = f"/{people.locale}/search"
+    found = {"found": "benin", "found-some": "benin+bestaatniet", "found-nothing": "bestaatniet"}
+    hits = [Visit(name, f"{path}?q={words}") for name, words in found.items()]
+    return [Visit("search", path), *hits]
+
+
 def _stop(people: People) -> list[Visit]:
     issue = Issue(
         number=STOPPABLE, state=IssueState.HELD, by_clock=True, compiled_at=datetime.now(UTC)
@@ -291,6 +303,8 @@ VISITS: dict[str, Maker] = {
     "archive.issue": alone("issue", "/{locale}/issues/1"),
     "archive.mail": alone("mail", "/{locale}/issues/1/mail"),
     "archive.item": _item,
+    "finding.subject": _subject,
+    "finding.search": _search,
     "proof.stop_page": _stop,
     "inbox.messages": _inbox,
     "inbox.message": _message,
@@ -301,6 +315,11 @@ NO_PAGES = {
     "archive.picture": "a picture",
     "unasked.favicon": "a picture",
     "unasked.robots": "for machines",
+    "unasked.site_map": "for machines",
+    "unasked.site_map_part": "for machines",
+    "feeds.atom": "for machines",
+    "feeds.json": "for machines",
+    "feeds.calendar": "for machines",
     "receipts.key": "for machines",
     "api.challenge": "for machines",
     "data.export": "a file to be kept",

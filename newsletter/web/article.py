@@ -1,0 +1,35 @@
+"""An item as schema.org's NewsArticle, for search engines."""
+
+from typing import Any
+
+from newsletter.issues.reading import Told
+from newsletter.links import Links
+from newsletter.settings import Settings
+from newsletter.web.sheet import Tale
+
+
+def article(tale: Tale, told: Told, settings: Settings) -> dict[str, Any]:
+    """JSON-LD of the page of an item in the locale of the page; addresses are absolute."""
+    story, piece, links = tale.story, told.piece, Links(settings.base_url)
+    publisher = {"@type": "Organization", "name": settings.org_name, "url": settings.org_website}
+    found: dict[str, Any] = {
+        "@context": "https://schema.org",
+        "@type": "NewsArticle",
+        "headline": piece.title,
+        "description": piece.summary,
+        "inLanguage": piece.language,
+        "url": links.item(piece.language, piece.slug),
+        "mainEntityOfPage": links.item(piece.language, piece.slug),
+        "datePublished": told.first_at.isoformat(timespec="seconds"),
+        "dateModified": told.updated_at.isoformat(timespec="seconds"),
+        "image": [story.picture],
+        "author": publisher,
+        "publisher": publisher,
+        "isAccessibleForFree": True,
+        "keywords": [topic.name for topic in tale.topics],
+    }
+    if story.place:
+        found["contentLocation"] = {"@type": "Place", "name": story.place}
+    if story.sources:
+        found["citation"] = [source["url"] for source in story.sources]
+    return found

@@ -1,0 +1,202 @@
+"""The archive under load: its pages over HTTP from one process, and its search, at 5,000 items.
+
+The items are put together from sentences of the shelf's own texts, in four languages, so that words
+are as frequent as they are in real ones.
+"""
+
+import itertools
+import json
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from newsletter.content.library import Library
+from newsletter.content.shelf import Item
+from newsletter.db import Database, connect
+from newsletter.i18n import LOCALES
+from newsletter.issues import searching
+from newsletter.issues.compiler import freeze
+from newsletter.models import Issue, IssueState, Piece
+from tests import postgres
+from tests.bench import load, world
+from tests.bench.serving import CONNECTIONS, serving
+from tests.bench.world import World
+
+IN_AN_ISSUE = 30
+SENTENCES = 25  # of a text
+TARGET_RATE, TARGET_MS = 400, 50
+QUESTIONS = (
+    "gemeente",
+    "gemeenten Benin",
+    "geboorteregister",
+    "water",
+    "hoe werkt een stedenband met Senegal",
+    "burgemeester Roeselare Dogbo",
+    "klimaat",
+    "jeugd en onderwijs",
+    "register",
+    "de van het",
+    "bestaatniet",
+    "sa",
+)
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of everything."""
+
+    items: int = 5_000
+    requests: int = 1_000  # of each kind in a round
+    rounds: int = 3
+    questions: int = 40  # times each
+
+
+QUICK = Size(items=300, requests=100, rounds=1, questions=3)
+
+
+def fill(database: Database, items: Sequence[Item], topics: Any, count: int) -> None:
+    """Publish so many items in issues of IN_AN_ISSUE, from issue 2 on, a month apart."""
+    chance = random.Random(7)
+    start = datetime(2010, 1, 5, 9, tzinfo=UTC)
+    for first in range(0, count, IN_AN_ISSUE):
+        number, at = 2 + first // IN_AN_ISSUE, start + timedelta(days=first)
+        with database.write() as session:
+            issue = Issue(
+                number=number,
+                state=IssueState.SENT,
+                by_clock=True,
+                compiled_at=at,
+                planned_at=at,
+                sent_at=at,
+            )
+            session.add(issue)
+            session.flush()
+            rows = list(_rows(items, topics, range(first, min(first + IN_AN_ISSUE, count)), chance))
+            session.execute(insert(Piece), [row | {"issue_number": number} for row in rows])
+            searching.index(session, number)
+
+
+def _rows(
+    items: Sequence[Item], topics: Any, numbers: range, chance: random.Random
+) -> Iterator[dict[str, Any]]:
+    columns = [column.name for column in Piece.__table__.columns if column.name != "id"]
+    chosen = [chance.choice(items) for _ in numbers]
+    for position, number in enumerate(numbers):
+        for piece in freeze([chosen[position]], topics):
+            row = {name: getattr(piece, name) for name in columns}
+            text = _mixed(items, piece.locale, chance)
+            html = f"<p>{text}</p>"
+            same = {"slug": f"stuk-{number}", "title": f"{piece.title} ({number})"}
+            yield row | same | {"position": position, "text": text, "html": html}
+
+
+def _mixed(items: Sequence[Item], locale: str, chance: random.Random) -> str:
+    texts = [item.text_for(locale).body.text for item in chance.sample(items, 5)]
+    sentences = [one for text in texts for one in " ".join(text.split()).split(". ")]
+    return ". ".join(chance.sample(sentences, min(SENTENCES, len(sentences))))
+
+
+def questions(session: Session, times: int) -> list[float]:
+    """Milliseconds of each search, in turn."""
+    found = []
+    for words in itertools.chain.from_iterable(itertools.repeat(QUESTIONS, times)):
+        start = time.perf_counter()
+        searching.search(session, "nl", words)
+        found.append((time.perf_counter() - start) * 1000)
+    return found
+
+
+def paths(size: Size) -> dict[str, list[str]]:
+    """What is asked for: other pages each time, and the same page again and again."""
+    issues = range(2, 2 + size.items // IN_AN_ISSUE)
+    return {
+        "items, all of them": [
+            f"/{locale}/items/stuk-{n}" for n in range(0, size.items, 3) for locale in LOCALES
+        ],
+        "one item": ["/nl/items/stuk-1"],
+        "issues": [f"/{locale}/issues/{n}" for n in issues for locale in LOCALES],
+        "list of issues": ["/nl/issues/"],
+        "topics": ["/nl/topics/milieu", "/fr/topics/bestuur", "/nl/topics/partnerschappen/2"],
+        "feeds": ["/nl/feed.atom", "/nl/feed.json", "/nl/topics/milieu/feed.atom"],
+        "search": [f"/nl/search?q={words.replace(' ', '+')}" for words in QUESTIONS],
+    }
+
+
+def _requests(chosen: Sequence[str], count: int) -> list[bytes]:
+    head = "GET {} HTTP/1.1\r\nHost: nieuws.example\r\nX-Forwarded-Proto: https\r\n\r\n"
+    return [head.format(path).encode() for path in itertools.islice(itertools.cycle(chosen), count)]
+
+
+def _rates(visited: World, size: Size) -> dict[str, dict[str, float]]:
+    found = {}
+    with serving(visited) as port:
+        for name, chosen in paths(size).items():
+            load.run(port, _requests(chosen, size.requests // 10), CONNECTIONS)
+            rounds = [
+                load.run(port, _requests(chosen, size.requests), CONNECTIONS)
+                for _ in range(size.rounds)
+            ]
+            assert all(set(one.statuses) == {200} for one in rounds), (name, rounds[0].statuses)
+            found[name] = {
+                "requests_per_s": round(statistics.median(one.rate for one in rounds)),
+                "p95_ms": round(statistics.median(one.slowest(0.95) for one in rounds), 1),
+            }
+            print(f"  {name:20} {found[name]}", flush=True)
+    return found
+
+
+def _measure(folder: Path, url: str, size: Size) -> dict[str, Any]:
+    folder.mkdir()
+    visited = world.make(folder, url, 9, 1)
+    library = Library(visited.settings.content_dir, visited.settings.timezone)
+    database, start = connect(visited.settings.database_url), time.perf_counter()
+    fill(database, library.items(), library.topics(), size.items)
+    seconds = time.perf_counter() - start
+    with database.read() as session:
+        questions(session, 1)
+        taken = sorted(questions(session, size.questions))
+    with database.write() as session:
+        start = time.perf_counter()
+        searching.rebuild(session)
+        rebuilt = time.perf_counter() - start
+    database.engine.dispose()
+    report = {
+        "publish_s": round(seconds, 1),
+        "rebuild_s": round(rebuilt, 1),
+        "search_median_ms": round(statistics.median(taken), 1),
+        "search_p95_ms": round(taken[int(0.95 * len(taken))], 1),
+    }
+    print(f"  {size.items} items: {report}", flush=True)
+    return report | {"rates": _rates(visited, size)}
+
+
+def measure(size: Size) -> None:
+    """Both databases: printed, and written to build/bench-archive.json."""
+    busy = os.getloadavg()[0]
+    report: dict[str, Any] = {"load_before": busy, "target": [TARGET_RATE, TARGET_MS]}
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        print("The archive, on SQLite:")
+        report["SQLite"] = _measure(folder / "sqlite", "", size)
+        if programs := postgres.binaries():
+            server = stack.enter_context(postgres.running(programs, durable=True))
+            print("The archive, on PostgreSQL:")
+            report["PostgreSQL"] = _measure(folder / "pg", server.create("archive"), size)
+    if busy > 1:
+        print(f"Other work ran on this machine (load {busy:.1f}): the figures are too low.")
+    file = Path("build/bench-archive.json")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(report, indent=2) + "\n")
+    print(f"Written to {file}.", file=sys.stderr)
