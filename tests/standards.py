@@ -1,8 +1,8 @@
 """Which test proves which line of the standards: `make standards` prints the table.
 
-The lines are those on leaving by one click (UNS), on opt-in, abuse and security (SEC) and on
-privacy and Belgian law (PRV). A test proves a line when its name carries the ID: `test_uns_03_…` is
-about UNS-03, `test_uns_03_04_…` about UNS-04 too.
+The lines are those on leaving by one click (UNS), on opt-in, abuse and security (SEC), on HTML mail
+(HTM) and on privacy and Belgian law (PRV). A test proves a line when its name carries the ID:
+`test_uns_03_…` is about UNS-03, `test_uns_03_04_…` about UNS-04 too.
 """
 
 import re
@@ -14,7 +14,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 FUNCTION = re.compile(r"^\s*(?:async )?def (test_\w+)\(", re.MULTILINE)
-IDS = re.compile(r"(?<![a-z])(uns|sec|prv)((?:_\d{2}(?!\d))+)")
+IDS = re.compile(r"(?<![a-z])(uns|sec|htm|prv)((?:_\d{2}(?!\d))+)")
 MUST = ("P0", "P1")
 
 
@@ -69,6 +69,33 @@ LINES = (
     Line("SEC-19", "P0", "Role addresses and disposable ones are allowed and counted"),
     Line("SEC-20", "P2", "A Form-Sub header", "its draft expired; no receiver is known to read it"),
     Line("SEC-21", "P0", "A new address is confirmed by its owner, and the old one is told"),
+    Line("HTM-01", "P0", "Language and direction, on <html> and on what holds all content"),
+    Line("HTM-02", "P0", "Tables for layout say so"),
+    Line("HTM-03", "P0", "One h1, no level skipped, no heading empty"),
+    Line("HTM-04", "P0", "Every link has a text; so has a linked picture"),
+    Line("HTM-05", "P0", "Contrast of 4.5 to 1, in the light and the dark palette"),
+    Line("HTM-06", "P0", "Every picture has an alternative text, and not its file name"),
+    Line("HTM-07", "P0", "The title of the document is the subject"),
+    Line("HTM-08", "P0", "A link says where it goes, in four languages"),
+    Line("HTM-09", "P0", "Links are underlined"),
+    Line("HTM-10", "P0", "Everybody can enlarge the text"),
+    Line("HTM-11", "P0", "Ids are unique, and roles exist"),
+    Line("HTM-12", "P0", "No VML"),
+    Line("HTM-13", "P0", "No finding at all, of axe-core and of our own rules"),
+    Line("HTM-14", "P0", "What is pressed is 44 by 44 pixels"),
+    Line("HTM-15", "P0", "Text of 16 pixels that reflows at 320"),
+    Line("HTM-16", "P0", "Short enough not to be clipped"),
+    Line("HTM-17", "P0", "Styles inline; one small block in the head for extras"),
+    Line("HTM-18", "P0", "Only elements and styles that mail programs know"),
+    Line("HTM-19", "P0", "Pictures that every program shows, with their size"),
+    Line("HTM-20", "P0", "Readable where a program turns light into dark"),
+    Line("HTM-21", "P0", "Readable in classic Outlook"),
+    Line("HTM-22", "P0", "A true first line, and no hidden text"),
+    Line("HTM-23", "P0", "Links inside the mail and to our own site lead somewhere"),
+    Line("HTM-24", "P0", "Nothing depends on hidden or on aria-label"),
+    Line("HTM-25", "P0", "The same mail in a browser, without anybody's data"),
+    Line("HTM-26", "P0", "Nothing is fetched from elsewhere"),
+    Line("HTM-27", "P2", "Open checkers", "a list of programs; HTM-13 and HTM-18 use them"),
     Line("PRV-01", "P0", "Consent is a positive act: nothing is ticked beforehand"),
     Line("PRV-02", "P0", "Consent can be proved"),
     Line("PRV-03", "P0", "Every mail says how to object, and gives the means"),

@@ -10,8 +10,10 @@ from newsletter.cli.office import Office, as_json, open_office, print_json
 from newsletter.delivery import ledger
 from newsletter.delivery.sender import utcnow
 from newsletter.errors import FixRequest
-from newsletter.issues import publishing
+from newsletter.issues import publishing, slots
 from newsletter.issues.compiler import compile_issue
+from newsletter.issues.planning import base_editions
+from newsletter.issues.preflight import PreflightFinding, external
 from newsletter.models import Edition, Issue
 
 FINDING = ("grade", "rule", "message", "where")
@@ -57,10 +59,13 @@ def list_issues(as_json: bool) -> None:
     office = open_office()
     with office.database.read() as session:
         rows = [_row(session, issue) for issue in publishing.listed(session)]
+        missed = slots.never_ran(session, office.settings, utcnow())
     if as_json:
         return print_json(rows)
     for row in rows:
         click.echo(_line(row))
+    for one in missed:
+        click.echo(f"{one.cadence} of {one.slot:%Y-%m-%d %H:%M} UTC: {one.outcome}", err=True)
     return None
 
 
@@ -82,20 +87,23 @@ def show(number: int, as_json: bool) -> None:
 
 @command.command("preflight")
 @number
+@click.option("--links", is_flag=True, help="Ask other sites whether the links to them work.")
 @as_json
-def preflight(number: int, as_json: bool) -> None:
+def preflight(number: int, links: bool, as_json: bool) -> None:
     """Check the issue as it would be mailed; exit 1 when a finding stops it."""
     office = open_office()
     with office.database.read() as session:
         issue = publishing.get(session, number)
         found = publishing.check(session, office.settings, issue, utcnow())
+        outside = _outside_links(session, office, issue) if links else {}
+    found += _broken(outside)  # the network, when no transaction is open any more
     if as_json:
         rows = [{name: str(getattr(f, name)) for name in FINDING} for _locale, f in found]
         print_json([{"locale": found[i][0], **row} for i, row in enumerate(rows)])
     else:
         for locale, finding in found:
-            click.echo(f"{locale}: {finding}")
-        click.echo(f"{len(found)} findings." if found else "No findings.")
+            click.echo(f"{finding.grade}  {locale}: {finding}")
+        click.echo(_summary([finding.grade for _locale, finding in found]))
     raise SystemExit(1 if any(finding.grade == "stop" for _locale, finding in found) else 0)
 
 
@@ -126,8 +134,10 @@ def schedule(number: int, at: str) -> None:
 def send(number: int) -> None:
     """Send now: skips the hold window, never preflight or required approvals."""
     office = open_office()
+    with office.database.read() as session:  # editions are made before anything is locked
+        renderings = publishing.ready_to_send(session, office.settings, utcnow(), number)
     with office.database.write() as session:
-        planned = publishing.send(session, office.settings, number, utcnow())
+        planned = publishing.send(session, office.settings, number, utcnow(), renderings)
     click.echo(
         f"Issue {number}: {planned} deliveries planned. "
         "They leave with the clock of `newsletter serve`, or with `newsletter deliver`."
@@ -152,6 +162,29 @@ def resume(number: int) -> None:
     with office.database.write() as session:
         publishing.resume(session, office.settings, number, utcnow())
     click.echo(f"Issue {number} goes on.")
+
+
+def _outside_links(session: Session, office: Office, issue: Issue) -> dict[str, str]:
+    """The links of an issue to other sites, each with the first locale that has it."""
+    found: dict[str, str] = {}
+    editions = base_editions(session, office.settings, issue, utcnow())
+    for locale, (edition, _pieces) in editions.items():
+        for url in external.external_links(edition.html, office.settings.base_url):
+            found.setdefault(url, locale)
+    return found
+
+
+def _broken(outside: dict[str, str]) -> list[tuple[str, PreflightFinding]]:
+    found = external.check_links(outside)
+    return [(outside[finding.where.removeprefix("link ")], finding) for finding in found]
+
+
+def _summary(grades: list[str]) -> str:
+    if not grades:
+        return "No findings."
+    stops = grades.count("stop")
+    ending = f"{stops} of them stop the issue" if stops else "none of them stops the issue"
+    return f"{len(grades)} findings; {ending}."
 
 
 def _moment(office: Office, text: str) -> datetime:

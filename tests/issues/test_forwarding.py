@@ -55,7 +55,7 @@ def forwarded(mail: EmailMessage, locale: str) -> set[str]:
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-def test_uns_08_what_is_passed_on_is_the_same_for_all_and_nobodys_own(
+def test_uns_08_htm_25_what_is_passed_on_is_the_same_for_all_and_nobodys_own(
     database: Database,
     settings: Settings,
     shelf: Shelf,

@@ -1,7 +1,7 @@
 """The mail as it is seen in Chromium: at three widths, light, dark, without images or styles.
 
 The pictures land in build/screens/ for a person to look at. UPDATE_PICTURES=1 also writes
-docs/images/issue.png, the picture in README.
+docs/images: issue.png, the picture in README, and the top of each of the others.
 """
 
 import os
@@ -26,6 +26,7 @@ from tests.issues.samples import issue, real_pieces
 SCREENS = PROJECT_DIR / "build" / "screens"
 PICTURE = PROJECT_DIR / "docs" / "images" / "issue.png"
 LIGHTEST_PICTURE = 400_000  # octets
+TALLEST = 1400  # pixels of a picture in docs/images; build/screens has the whole
 Scheme = Literal["light", "dark"]
 
 pytestmark = pytest.mark.browser
@@ -88,7 +89,9 @@ def _open(
 
 def _save(page: Page, name: str) -> None:
     SCREENS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENS / f"{name}.png", full_page=True)
+    shot = page.screenshot(path=SCREENS / f"{name}.png", full_page=True)
+    if os.environ.get("UPDATE_PICTURES"):
+        _write_small(shot, PICTURE.with_name(f"{name}.png"), TALLEST)
 
 
 def _rgb(css: str) -> str:
@@ -104,7 +107,9 @@ def _low_contrast(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 600, 1200])
-def test_it_fits_and_can_be_read(browser: Browser, html: str, width: int, scheme: Scheme) -> None:
+def test_htm_14_15_it_fits_and_can_be_read(
+    browser: Browser, html: str, width: int, scheme: Scheme
+) -> None:
     page = _open(browser, html, width, scheme)
     _save(page, f"mail-{width}-{scheme}")
     assert page.evaluate(OVERFLOW) == 0
@@ -114,7 +119,7 @@ def test_it_fits_and_can_be_read(browser: Browser, html: str, width: int, scheme
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_prv_17_axe_finds_nothing(browser: Browser, html: str, scheme: Scheme) -> None:
+def test_prv_17_htm_13_axe_finds_nothing(browser: Browser, html: str, scheme: Scheme) -> None:
     page = _open(browser, html, 600, scheme)
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
@@ -194,7 +199,8 @@ def test_the_picture_of_the_readme(browser: Browser, html: str) -> None:
     assert file.stat().st_size < LIGHTEST_PICTURE
 
 
-def _write_small(shot: bytes, file: Path) -> None:
+def _write_small(shot: bytes, file: Path, tallest: int | None = None) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     picture = Image.open(BytesIO(shot)).convert("RGB")
+    picture = picture.crop((0, 0, picture.width, min(picture.height, tallest or picture.height)))
     picture.quantize(128, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)

@@ -6,6 +6,7 @@ holds only simple selectors (`.class`, `tag`), which is what is understood here.
 
 import re
 from collections.abc import Iterator, Mapping
+from colorsys import hls_to_rgb, rgb_to_hls
 from dataclasses import dataclass, replace
 
 from newsletter.issues.preflight.finding import Mail, PreflightFinding, stop
@@ -47,6 +48,28 @@ def palettes(mail: Mail) -> Iterator[PreflightFinding]:
                     )
                     yield stop("HTM-05", node, message)
                 seen.add(pair)
+
+
+def inverted(mail: Mail) -> Iterator[PreflightFinding]:
+    """Programs that make their own night of a light mail turn light into dark (HTM-20)."""
+    seen: set[_Paint] = set()
+    for body in mail.root.find("body"):
+        for node, paint in _painted(body, _Paint(), {}):
+            ratio = contrast(_flipped(paint.ink), _flipped(paint.ground))
+            if paint not in seen and ratio < ENOUGH:
+                message = (
+                    f"{paint.ink} on {paint.ground} becomes {ratio:.2f}:1 where a mail program "
+                    f"turns light into dark; at least {ENOUGH}:1 is needed."
+                )
+                yield stop("HTM-20", node, message)
+            seen.add(paint)
+
+
+def _flipped(colour: str) -> str:
+    """The same hue with its lightness turned over (HSL), as such programs do."""
+    hue, light, saturation = rgb_to_hls(*(part / 255 for part in _parts(colour)))
+    turned = hls_to_rgb(hue, 1 - light, saturation)
+    return "#" + "".join(f"{round(part * 255):02X}" for part in turned)
 
 
 def hex_only(mail: Mail) -> Iterator[PreflightFinding]:
@@ -97,13 +120,17 @@ def _paint(node: Node, above: _Paint, rules: Rules) -> _Paint:
 
 
 def _luminance(colour: str) -> float:
-    digits = colour[1:] if len(colour) == 7 else "".join(digit * 2 for digit in colour[1:])
-    red, green, blue = (_linear(int(digits[i : i + 2], 16) / 255) for i in (0, 2, 4))
+    red, green, blue = (_linear(part / 255) for part in _parts(colour))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _parts(colour: str) -> tuple[int, int, int]:
+    digits = colour[1:] if len(colour) == 7 else "".join(digit * 2 for digit in colour[1:])
+    return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)
 
 
 def _linear(part: float) -> float:
     return part / 12.92 if part <= 0.04045 else float(((part + 0.055) / 1.055) ** 2.4)
 
 
-RULES = (palettes, hex_only)
+RULES = (palettes, inverted, hex_only)

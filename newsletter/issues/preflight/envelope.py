@@ -5,12 +5,21 @@ from collections.abc import Iterable, Iterator
 
 from newsletter.delivery.message import CONTROL, GAP, Gap, gap
 from newsletter.issues.preflight.finding import Mail, PreflightFinding, stop, warn
-from newsletter.issues.preflight.tree import Node
+from newsletter.issues.preflight.tree import HEADINGS, Node
 from newsletter.issues.rendering import SIZE_AIM, SUBJECT_LENGTH, encoded_size
 
 SIZE_LIMIT = 102_000  # octets; beyond it Gmail clips the mail, footer and all
+SENTENCE = re.compile(r"[.!?…]\W*$")
+MOST_ALONE = 4  # words; shorter runs such as labels may stand in one part only
 READERS_GAPS = {Gap.UNSUBSCRIBE, Gap.PREFERENCES}
-LEFTOVERS = re.compile(r"\{\{|\}\}|\{%|%\(|\bTODO\b|\bFIXME\b|(?i:lorem ipsum)|\bXXX\b")
+LEFTOVERS = re.compile(
+    r"\{\{|\}\}|\{%|\{#|%\(|<%|\$\{|\b(TODO|FIXME|TBD|TBC|XXX+)\b"
+    r"|(?i:lorem ipsum|dolor sit amet)"
+    r"|(?i:\[\s*(naam|voornaam|datum|titel|link|tekst|invullen|nom|prénom|date|titre|lien|texte"
+    r"|name|first name|title|text|vorname)\s*\])"
+    r"|(?i:nog (aan te vullen|in te vullen)|à compléter|to be completed|to be confirmed"
+    r"|noch zu ergänzen)|\*\|[A-Z_]+\|\*|\b(None|undefined|NaN)\b(?=[,.]?$)"
+)
 FAKE_REPLY = re.compile(r"(^|: )\s*(re|fw|fwd|aw|wg|tr|antw|antwoord|rép)\s*:", re.IGNORECASE)
 SHOUTING = re.compile(r"[!?]{2}|!.*!|\b[A-ZÀ-Þ]{8,}\b")
 PRIVATE_USE = re.compile("[\ue000-\uf8ff]")
@@ -122,12 +131,29 @@ def control_characters(mail: Mail) -> Iterator[PreflightFinding]:
 
 
 def text_part(mail: Mail) -> Iterator[PreflightFinding]:
-    """Every link of the HTML is in the text part too (FMT-05)."""
+    """The two parts say the same: every link, every sentence, every item (FMT-05)."""
     for link in mail.root.find("a"):
         url = link.attributes.get("href", "")
         bare = url.removeprefix("mailto:").rstrip("/")
         if bare and not url.startswith("#") and bare not in mail.edition.text:
             yield stop("FMT-05", link, f"{url} is not in the text part; add it there.")
+    squeezed = _squeezed(mail.edition.text)
+    for node in mail.root.find("p", "li", "th", "dt", "dd", *HEADINGS):
+        for words in (child for child in node.children if isinstance(child, str)):
+            told = node.tag in HEADINGS or SENTENCE.search(words)
+            if told and len(words.split()) >= MOST_ALONE and _squeezed(words) not in squeezed:
+                message = "This is not in the text part; the two parts have to say the same."
+                yield stop("FMT-05", node, message)
+    said = _squeezed(mail.root.text())
+    for title in (piece.title for piece in mail.pieces):
+        for where, text in (("HTML", said), ("text part", squeezed)):
+            if _squeezed(title) not in text:
+                yield stop("FMT-05", where, f"The item {title!r} is missing; render it again.")
+
+
+def _squeezed(text: str) -> str:
+    """Letters and digits only: quotes, dashes and line ends differ between the parts."""
+    return "".join(filter(str.isalnum, text)).casefold()
 
 
 def deadlines(mail: Mail) -> Iterator[PreflightFinding]:

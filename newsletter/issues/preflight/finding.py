@@ -1,6 +1,6 @@
 """What the rules look at, and what they say."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -10,6 +10,8 @@ from newsletter.issues.rendering import RenderedEdition
 from newsletter.links import Links
 from newsletter.models import Piece
 from newsletter.settings import Settings
+
+LONGEST_QUOTE = 60  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Mail:
     pieces: Sequence[Piece]
     root: Node
     now: datetime | None
+    known: Collection[str] | None = None  # slugs of items that have a page
 
     @property
     def locale(self) -> str:
@@ -60,4 +63,16 @@ def warn(rule: str, where: Node | str, message: str) -> PreflightFinding:
 
 
 def _place(where: Node | str) -> str:
-    return where if isinstance(where, str) else f"HTML line {where.line}, <{where.tag}>"
+    """A part, or a line with the words an editor knows it by."""
+    if isinstance(where, str):
+        return where
+    under = where.after.text() if where.after else ""
+    words = where.text()
+    place = f"HTML line {where.line}, <{where.tag}>"
+    if words:
+        place += f" “{_short(words)}”"
+    return f"{place}, under “{_short(under)}”" if under else place
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 1] + "…"

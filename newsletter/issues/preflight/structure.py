@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from newsletter.i18n import LOCALES
 from newsletter.issues.preflight.finding import Mail, PreflightFinding, stop, warn
-from newsletter.issues.preflight.tree import Node
+from newsletter.issues.preflight.tree import HEADINGS, Node
 
-HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 FORBIDDEN = {
     "script", "form", "input", "button", "select", "textarea", "iframe", "object", "embed", "svg",
     "video", "audio", "base", "picture", "canvas",
@@ -22,7 +21,19 @@ ROLES = {"presentation", "none", "main", "article"}
 SMALLEST = 14  # px
 STYLE_LIMIT = 16_000  # octets; beyond it Gmail drops the block
 PICTURE = re.compile(r"https?://[^?#]+\.(png|jpe?g|gif)(\?.*)?", re.I)
-FILE_NAME = re.compile(r"\S+\.(png|jpe?g|gif|webp|svg)|(img|dsc|image|screenshot)[-_ ]?\d*", re.I)
+FILE_NAME = re.compile(
+    r".*\.(png|jpe?g|gif|webp|svg|heic|tiff?)|(img|dsc|dscn|pict?|image|screenshot|schermafbeelding)"
+    r"[-_ ]?\d*|[\w-]*_[\w-]*|\d+",
+    re.I,
+)
+# Alternatives that say that there is a picture, and not what is on it.
+EMPTY_ALT = frozenset(
+    (
+        "foto", "afbeelding", "figuur", "logo", "plaatje", "beeld", "image", "photo",
+        "illustration", "picture", "graphic", "figure", "bild", "abbildung", "grafik",
+        "alt", "alt text",
+    )
+)  # fmt: skip
 CSS_URL = re.compile(r"url\(\s*['\"]?([^'\")]*)", re.I)
 
 
@@ -37,7 +48,7 @@ def language(mail: Mail) -> Iterator[PreflightFinding]:
             yield stop("HTM-01", node, 'Needs dir="ltr".')
     for node in mail.root.walk():
         if node.attributes.get("lang", mail.locale) not in LOCALES:
-            yield stop("HTM-01", node, f"lang is none of {', '.join(LOCALES)}.")
+            yield stop("HTM-01", node, f"Use one of {', '.join(LOCALES)} as lang.")
 
 
 def foreign_pieces(mail: Mail) -> Iterator[PreflightFinding]:
@@ -87,6 +98,8 @@ def images(mail: Mail) -> Iterator[PreflightFinding]:
             yield stop("HTM-06", image, 'Needs alt: what the picture shows, or "" when it adorns.')
         elif FILE_NAME.fullmatch(alt.strip()):
             yield stop("HTM-06", image, f"alt is a file name ({alt}); say what the picture shows.")
+        elif alt.strip(" .:").casefold() in EMPTY_ALT:
+            yield stop("HTM-06", image, f"alt says only {alt!r}; say what the picture shows.")
         if not all(image.attributes.get(side, "").isdecimal() for side in ("width", "height")):
             yield stop("HTM-19", image, "Needs width and height in pixels.")
         if not PICTURE.fullmatch(source):

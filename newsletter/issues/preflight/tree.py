@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
+HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"}
 
 
@@ -15,6 +16,7 @@ class Node:
     line: int
     attributes: dict[str, str] = field(default_factory=dict)
     children: list["Node | str"] = field(default_factory=list)
+    after: "Node | None" = None  # the heading it stands under
 
     def walk(self) -> Iterator["Node"]:
         """This element and all below it, in the order of the document."""
@@ -73,9 +75,13 @@ class _Parser(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.root = Node("", 1)
         self.open = [self.root]
+        self.heading: Node | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         node = Node(tag, self.getpos()[0], {name: value or "" for name, value in attrs})
+        node.after = self.heading
+        if tag in HEADINGS:
+            self.heading = node
         self.open[-1].children.append(node)
         if tag not in VOID:
             self.open.append(node)
