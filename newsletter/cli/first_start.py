@@ -39,7 +39,8 @@ def fill(database: Database, settings: Settings, now: datetime) -> bool:
         )
         issue = compiler.compile_issue(session, settings, library, now, cadence=None)
         if issue:
-            publishing.start(session, settings, issue, now, by_clock=True)
+            issue.by_clock = True
+            publishing.start(session, settings, issue, now, None)
     return True
 
 

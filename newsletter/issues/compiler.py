@@ -2,19 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from newsletter.content.frontmatter import FrontMatter
+from newsletter.content.frontmatter import DRAFT, FrontMatter
 from newsletter.content.library import Library
 from newsletter.content.shelf import Item
 from newsletter.i18n import LOCALES
+from newsletter.issues.outline import LAST_DAYS
 from newsletter.issues.selection import select_items
-from newsletter.models import Issue, IssueState, Piece
+from newsletter.models import Issue, IssueState, ItemNumber, Piece
 from newsletter.settings import Settings
 
 TopicNames = Mapping[str, Mapping[str, str]]  # key → locale → name
@@ -33,11 +34,11 @@ def compile_issue(
 
     When an issue with the very same pieces is still waiting to be sent, that one is returned.
     """
-    today = now.astimezone(settings.timezone).date()
-    chosen = select_items(session, settings, library, cadence, slugs, today)
+    withdraw_drafts(session, library, now)
+    chosen = select_items(session, settings, library, cadence, slugs, now)
     if not chosen.news:
         return None
-    pieces = freeze(chosen.items, library.topics())
+    pieces = freeze(chosen.items, library.topics(), chosen.repeats)
     if waiting := _waiting_twin(session, cadence, pieces):
         return waiting
     issue = Issue(
@@ -56,10 +57,22 @@ def compile_issue(
     return issue
 
 
-def freeze(items: Sequence[Item], topics: TopicNames) -> list[Piece]:
-    """The pieces of `items`, in order, for every locale; not yet in an issue."""
+def withdraw_drafts(session: Session, library: Library, now: datetime) -> None:
+    """A published item that is made a draft is withdrawn for good: who did not get it will not."""
+    drafts = [item.slug for item in library.items() if item.status == DRAFT]
+    published = (ItemNumber.slug.in_(drafts), ItemNumber.withdrawn_at.is_(None))
+    session.execute(update(ItemNumber).where(*published).values(withdrawn_at=now))
+
+
+def freeze(
+    items: Sequence[Item], topics: TopicNames, repeats: Set[str] = frozenset()
+) -> list[Piece]:
+    """The pieces of `items`, in order, for every locale; not yet in an issue.
+
+    `repeats` are slugs of calls that are told once more: in their last days.
+    """
     return [
-        _piece(item, locale, position, topics)
+        _piece(item, locale, position, topics, repeat=item.slug in repeats)
         for position, item in enumerate(items)
         for locale in LOCALES
     ]
@@ -77,7 +90,7 @@ def _waiting_twin(session: Session, cadence: str | None, pieces: Sequence[Piece]
     return None
 
 
-def _piece(item: Item, locale: str, position: int, topics: TopicNames) -> Piece:
+def _piece(item: Item, locale: str, position: int, topics: TopicNames, *, repeat: bool) -> Piece:
     text = item.text_for(locale)
     front = text.front
     piece = Piece(
@@ -90,7 +103,8 @@ def _piece(item: Item, locale: str, position: int, topics: TopicNames) -> Piece:
         deadline=front.deadline,
         title=front.title,
         summary=front.summary,
-        facts=facts(front, [topics[key][locale] for key in front.topics]),
+        facts=facts(front, [topics[key][locale] for key in front.topics])
+        | ({LAST_DAYS: True} if repeat else {}),
         html=text.body.html,
         text=text.body.text,
     )

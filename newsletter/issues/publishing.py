@@ -1,22 +1,31 @@
 """Publishing: the states of an issue, and what people and the clock may do with it."""
 
+import contextlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from newsletter import notices
 from newsletter.delivery import ledger
 from newsletter.errors import FixContent, FixRequest
 from newsletter.issues import preflight
-from newsletter.issues.planning import base_editions, plan_issue, refuse_faults
+from newsletter.issues.planning import (
+    Renderings,
+    base_editions,
+    plan_issue,
+    refuse_faults,
+    render_ahead,
+)
 from newsletter.issues.preflight import PreflightFinding
+from newsletter.issues.trouble import LATE, is_late, late_since, tell_editors
 from newsletter.models import Issue, IssueState, Notice, NoticeKind, NoticeState
 from newsletter.settings import Settings
 
-LATE = "late"
+Ahead = Renderings | None  # editions made before anything is locked: see `ready_to_send`
 LONGEST_REST = 10  # times RELAY_REST_SECONDS: for what a person has to mend
+WAITING = (IssueState.HELD, IssueState.APPROVED, IssueState.SCHEDULED)
 BEFORE_PLAN = (IssueState.COMPILED, IssueState.HELD, IssueState.SCHEDULED)
 
 
@@ -48,7 +57,9 @@ def check(
 # --- what a person does ---------------------------------------------------------------------------
 
 
-def send(session: Session, settings: Settings, number: int, now: datetime) -> int:
+def send(
+    session: Session, settings: Settings, number: int, now: datetime, ahead: Ahead = None
+) -> int:
     """Skip the hold window, never preflight or required approvals; returns rows planned.
 
     Pressed twice, the second one plans nothing more.
@@ -61,19 +72,32 @@ def send(session: Session, settings: Settings, number: int, now: datetime) -> in
             f"Issue {number} is {issue.state}; `newsletter issues resume {number}` goes on with it."
         )
     _require_approval(settings, issue)
-    return start(session, settings, issue, now)
+    issue.by_clock = False
+    return start(session, settings, issue, now, ahead)
 
 
-def start(
-    session: Session, settings: Settings, issue: Issue, now: datetime, *, by_clock: bool = False
-) -> int:
-    """Preflight, plan and set to `sending`; raises FixContent when preflight stops it."""
-    issue.by_clock = by_clock
-    for edition, pieces in base_editions(session, settings, issue, now).values():
-        refuse_faults(settings, edition, pieces, now)
-    planned = plan_issue(session, settings, issue, now)
+def start(session: Session, settings: Settings, issue: Issue, now: datetime, ahead: Ahead) -> int:
+    """Plan an issue that may go, and let the sender have it; returns rows planned."""
+    planned = plan_issue(session, settings, issue, now, ahead)
     issue.state, issue.why = IssueState.SENDING, None
     return planned
+
+
+def ready_to_send(
+    session: Session, settings: Settings, now: datetime, number: int | None = None
+) -> Renderings:
+    """Make the editions of issue `number`, or of those that `advance` would begin now.
+
+    Reads only: to be called in a transaction of its own before the one that plans, which has to
+    make only what has changed since. What preflight stops is left to that one, too.
+    """
+    renderings = Renderings(settings)
+    wanted = Issue.number == number if number is not None else Issue.state.in_(WAITING)
+    for issue in session.scalars(select(Issue).where(wanted, Issue.top.is_(None))).all():
+        if number is not None or _is_due(settings, issue, now):
+            with contextlib.suppress(FixContent):
+                render_ahead(session, settings, issue, now, renderings)
+    return renderings
 
 
 def approve(session: Session, number: int) -> None:
@@ -118,6 +142,7 @@ def resume(session: Session, settings: Settings, number: int, now: datetime) -> 
         send(session, settings, number, now)
         return
     issue.state, issue.why, issue.ask_at = IssueState.SENDING, None, None
+    issue.slot = None  # a person has decided: it is not late any more
     ledger.release_held(session, number, now, send=True)
 
 
@@ -156,16 +181,17 @@ def hold(session: Session, settings: Settings, issue: Issue, now: datetime) -> N
         issue.hold_until = now + timedelta(hours=settings.hold_hours)
 
 
-def advance(session: Session, settings: Settings, now: datetime) -> list[int]:
+def advance(session: Session, settings: Settings, now: datetime, ahead: Ahead = None) -> list[int]:
     """Move every issue on that may move; returns the numbers of those that began sending."""
     begun = []
-    waiting = (IssueState.HELD, IssueState.APPROVED, IssueState.SCHEDULED)
-    for issue in _locked(session, Issue.state.in_(waiting)):
+    hold_late(session, settings, now)
+    for issue in _locked(session, Issue.state.in_(WAITING)):
         _start_hold_window(session, settings, issue)
         if _is_due(settings, issue, now) and not _held_for_lateness(session, settings, issue, now):
             try:
                 with session.begin_nested():
-                    start(session, settings, issue, now, by_clock=issue.state is IssueState.HELD)
+                    issue.by_clock = issue.state is IssueState.HELD
+                    start(session, settings, issue, now, ahead)
                 begun.append(issue.number)
             except FixContent as error:
                 issue.state, issue.why = IssueState.HELD, f"preflight: {error}"
@@ -203,14 +229,24 @@ def _is_due(settings: Settings, issue: Issue, now: datetime) -> bool:
 
 def _held_for_lateness(session: Session, settings: Settings, issue: Issue, now: datetime) -> bool:
     """Too long after its slot: a person decides; an issue is never sent late silently."""
-    if issue.slot is None or issue.state is IssueState.SCHEDULED:
+    if issue.state is IssueState.SCHEDULED or not is_late(settings, issue, now):
         return False
-    latest = issue.slot + timedelta(hours=settings.hold_hours + settings.late_hours)
-    if now <= latest:
-        return False
-    issue.state = IssueState.HELD
-    issue.why = f"{LATE}: its slot was {issue.slot.isoformat()}; send it, or stop it"
+    issue.state, issue.why = IssueState.HELD, late_since(issue, "send it, or stop it")
     return True
+
+
+def hold_late(session: Session, settings: Settings, now: datetime) -> list[int]:
+    """Pause what was planned by the clock and of which nothing was handed over in time, since the
+    relay or we ourselves were away; returns the numbers. What has begun is never held."""
+    on_its_way = Issue.state.in_((IssueState.SENDING, IssueState.PAUSED))
+    by_itself = or_(Issue.state == IssueState.SENDING, Issue.ask_at.is_not(None))
+    held = []
+    for issue in _locked(session, and_(on_its_way, by_itself, Issue.by_clock)):
+        if is_late(settings, issue, now) and ledger.waits_untouched(session, issue.number):
+            issue.state, issue.ask_at = IssueState.PAUSED, None
+            issue.why = late_since(issue, "resume it, or stop it")
+            held.append(issue.number)
+    return held
 
 
 def pause(
@@ -230,7 +266,7 @@ def pause(
     if issue.state in (IssueState.SENDING, IssueState.PAUSED):
         issue.state, issue.why, issue.ask_at = IssueState.PAUSED, why, ask_at
         if ask_at is None:
-            _tell_editors(session, settings, number, why, now, paused=True)
+            tell_editors(session, settings, number, why, now, paused=True)
 
 
 def warn(session: Session, settings: Settings, number: int, words: str, now: datetime) -> None:
@@ -238,15 +274,7 @@ def warn(session: Session, settings: Settings, number: int, words: str, now: dat
     lately = (Notice.kind == NoticeKind.TROUBLE, Notice.created_at > now - timedelta(days=1))
     told = session.scalars(select(Notice).where(*lately))
     if not any(notice.facts.get("issue") == number for notice in told):
-        _tell_editors(session, settings, number, words, now, paused=False)
-
-
-def _tell_editors(
-    session: Session, settings: Settings, number: int, words: str, now: datetime, *, paused: bool
-) -> None:
-    facts = {"issue": number, "words": words, "paused": paused}
-    for address in settings.editors:
-        notices.queue(session, NoticeKind.TROUBLE, email=address, locale="nl", facts=facts, now=now)
+        tell_editors(session, settings, number, words, now, paused=False)
 
 
 def rest(

@@ -1,26 +1,32 @@
 """Choosing items: what readers of a cadence have not had, and never a vanished published one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from newsletter.content.library import Library
 from newsletter.content.shelf import Item
 from newsletter.delivery import ledger
 from newsletter.errors import FixContent, FixRequest
-from newsletter.models import Issue, IssueState, ItemNumber, Piece
+from newsletter.issues import repeats
+from newsletter.issues.repeats import went_out
+from newsletter.models import Issue, ItemNumber, Piece
 from newsletter.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The items of an issue in order, the lead first; `news` says whether any is new to readers."""
+    """The items of an issue in order, the lead first; `news` says whether any is new to readers.
+
+    `repeats` are slugs of calls that are told once more, before their deadline.
+    """
 
     items: Sequence[Item]
     news: bool
+    repeats: frozenset[str]
 
 
 def select_items(
@@ -29,7 +35,7 @@ def select_items(
     library: Library,
     cadence: str | None,
     slugs: Sequence[str],
-    today: date,
+    now: datetime,
 ) -> Selection:
     """What an issue compiled now holds: new items, and those some reader has not had yet.
 
@@ -37,18 +43,39 @@ def select_items(
     that everything below it was received. Raises FixContent for a vanished item, FixRequest for a
     slug that cannot be sent.
     """
-    ready = {item.slug: item for item in library.items() if is_ready(item, today)}
+    today = now.astimezone(settings.timezone).date()
+    withdrawn = _withdrawn(session)
+    ready = {
+        item.slug: item
+        for item in library.items()
+        if is_ready(item, today) and item.slug not in withdrawn
+    }
     numbered = _numbers(session)
     _refuse_vanished(library, numbered)
     chosen = _named(library, ready, slugs) if slugs else [s for s in ready if s not in numbered]
     carried = _carried(session, settings, cadence, numbered, today)
-    missed = _not_yet_in(session, cadence, carried)
-    wanted = dict.fromkeys([*chosen, *(slug for slug in carried if slug in ready)])
+    missed = _not_yet_in(session, cadence, {slug: numbered[slug] for slug in carried})
+    due = repeats.due(session, settings, cadence, [ready[s] for s in numbered if s in ready], now)
+    wanted = dict.fromkeys([*chosen, *(slug for slug in carried if slug in ready), *due])
     items = [ready[slug] for slug in wanted]
     if not slugs:
-        items.sort(key=lambda item: (item.original.front.date, item.slug), reverse=True)
-    news = any(slug not in numbered or slug in missed for slug in wanted)
-    return Selection(items, news)
+        fresh = {slug for slug in wanted if slug not in numbered}
+        items = in_order(items, list(library.topics()), fresh)
+    told = frozenset(due) | repeats.told(session, wanted)
+    news = any(slug not in numbered or slug in missed or slug in due for slug in wanted)
+    return Selection(items, news, told)
+
+
+def in_order(items: Sequence[Item], topics: Sequence[str], fresh: Set[str]) -> list[Item]:
+    """The lead, which is the newest of the `fresh` slugs, then by topic, the newest first.
+
+    What is dated gets its own place at the end when an edition is laid out.
+    """
+    newest = sorted(items, key=lambda item: (item.original.front.date, item.slug), reverse=True)
+    newest.sort(key=lambda item: item.slug not in fresh)
+    rest = sorted(newest[1:], key=lambda item: (item.original.front.date, item.slug), reverse=True)
+    rest.sort(key=lambda item: min(topics.index(key) for key in item.original.front.topics))
+    return [*newest[:1], *rest]
 
 
 def is_ready(item: Item, today: date) -> bool:
@@ -65,7 +92,7 @@ def backlog_floor(
     same = or_(Issue.cadence == cadence, Issue.cadence.is_(None))
     earlier = (
         select(Issue.top)
-        .where(*_went_out(), Issue.number != (issue_number or 0), same)
+        .where(*went_out(None), Issue.number != (issue_number or 0), same)
         .order_by(Issue.planned_at.desc())
         .offset(settings.backlog)
         .limit(1)
@@ -73,14 +100,15 @@ def backlog_floor(
     return session.scalar(earlier) or 0
 
 
-def _went_out() -> tuple[ColumnElement[bool], ...]:
-    """Planned, and not stopped: an issue that somebody stopped gave its readers nothing."""
-    return Issue.planned_at.is_not(None), Issue.state != IssueState.STOPPED
-
-
 def _numbers(session: Session) -> dict[str, int]:
+    """The number of each published item; of one that was told once more, the second."""
     query = select(ItemNumber.slug, ItemNumber.number).where(ItemNumber.withdrawn_at.is_(None))
     return dict(session.execute(query.order_by(ItemNumber.number)).all())
+
+
+def _withdrawn(session: Session) -> set[str]:
+    query = select(ItemNumber.slug).where(ItemNumber.withdrawn_at.is_not(None))
+    return set(session.scalars(query))
 
 
 def _refuse_vanished(library: Library, numbered: dict[str, int]) -> None:
@@ -106,7 +134,7 @@ def _named(library: Library, ready: dict[str, Item], slugs: Sequence[str]) -> li
         if slug not in ready:
             raise FixRequest(
                 f"The item {slug!r} cannot be sent: it is a draft, dated later than today, "
-                "or past its deadline."
+                "past its deadline, or was withdrawn after it was sent."
             )
     return list(dict.fromkeys(slugs))
 
@@ -127,13 +155,12 @@ def _carried(
     return [slug for slug, number in numbered.items() if number > floor]
 
 
-def _not_yet_in(session: Session, cadence: str | None, slugs: Sequence[str]) -> set[str]:
-    """Of `slugs`, those that were never in a planned issue for this cadence."""
+def _not_yet_in(session: Session, cadence: str | None, numbers: Mapping[str, int]) -> set[str]:
+    """Of the slugs, those whose number was never in a planned issue for this cadence."""
     query = (
-        select(Piece.slug)
+        select(Piece.item_number)
         .join(Issue, Issue.number == Piece.issue_number)
-        .where(*_went_out(), Piece.slug.in_(slugs))
+        .where(*went_out(cadence), Piece.item_number.in_(numbers.values()))
     )
-    if cadence is not None:
-        query = query.where(or_(Issue.cadence == cadence, Issue.cadence.is_(None)))
-    return set(slugs) - set(session.scalars(query))
+    had = set(session.scalars(query))
+    return {slug for slug, number in numbers.items() if number not in had}

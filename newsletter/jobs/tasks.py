@@ -164,8 +164,10 @@ def _run_slot(
 
 def advance_issues(database: Database, settings: Settings) -> list[int]:
     """Send what has been approved, by a person or by silence; returns the numbers begun."""
+    with database.read() as session:  # editions are made before anything is locked
+        renderings = publishing.ready_to_send(session, settings, utcnow())
     with database.write() as session:
-        return publishing.advance(session, settings, utcnow())
+        return publishing.advance(session, settings, utcnow(), renderings)
 
 
 def deliver(
@@ -186,6 +188,9 @@ def deliver(
     stop = stop or threading.Event()
     breaker = breaker or Breaker(settings)  # a clock keeps its own, from run to run
     work = _Work(database, settings, issue_number, stop, on_accepted, breaker)
+    if not by_hand and _something_is_sent(database):
+        with database.write() as session:
+            publishing.hold_late(session, settings, utcnow())
     work.ask(early=by_hand)
     accepted, finished = 0, list[int]()
     while not stop.is_set() and _something_is_sent(database):

@@ -1,4 +1,4 @@
-"""`make bench`: prints tables, and writes the figures to build/bench.json and bench-web.json.
+"""`make bench`: prints tables, and writes the figures to build/bench*.json.
 
 Every contestant talks to the same relay, one after the other, in interleaved rounds; a figure is
 the median of the rounds. Speed is what the relay counted from the first message to the last.
@@ -24,7 +24,7 @@ from newsletter.delivery.message import plain
 from newsletter.delivery.template import Gap
 from newsletter.issues import publishing
 from tests import postgres
-from tests.bench import importing, keys, peers, sink, web, world
+from tests.bench import archive, importing, keys, peers, planning, sink, web, world
 from tests.bench.world import Used, World
 
 READERS, PEER_MESSAGES, DKIM_MESSAGES = 20_000, 1_000, 5_000
@@ -232,13 +232,15 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--large", action="store_true", help="also a million readers")
-    parser.add_argument("--only", choices=("sending", "web"), help="half of it")
-    parser.add_argument("--quick", action="store_true", help="few requests: does the web half run?")
+    parser.add_argument("--only", choices=("sending", "web", "archive"), help="a part of it")
+    parser.add_argument("--quick", action="store_true", help="few requests: does it run?")
     chosen = parser.parse_args()
-    if chosen.only != "web":
+    if chosen.only in (None, "sending"):
         measure_sending(chosen.large)
-    if chosen.only != "sending":
+    if chosen.only in (None, "web"):
         web.measure(web.QUICK if chosen.quick else web.Size())
+    if chosen.only in (None, "archive"):
+        archive.measure(archive.QUICK if chosen.quick else archive.Size())
 
 
 def measure_sending(large: bool) -> None:
@@ -257,6 +259,7 @@ def measure_sending(large: bool) -> None:
             "dkim": bench.dkim(),
             "resuming": bench.resuming(),
             "importing": importing.measure(Path(folder)) if large else [],
+            "planning": planning.measure(Path(folder)) if large else [],
         }
     _print(report)
     if load > 1:

@@ -101,10 +101,8 @@ def plan_all(session: Session, issue: Issue, now: datetime) -> int:
     edition = session.query(Edition).filter_by(issue_number=issue.number).one()
     ledger.withdraw_older(session, issue, now)
     top = issue.top or 0
-    return sum(
-        ledger.plan(session, issue, top, group, edition.id, ledger.at_once())
-        for group in ledger.groups(session, issue, top, now)
-    )
+    editions = dict.fromkeys(ledger.groups(session, issue, top, now), edition.id)
+    return ledger.plan(session, issue, top, editions, ledger.at_once())
 
 
 @pytest.fixture

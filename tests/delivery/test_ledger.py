@@ -259,7 +259,7 @@ def test_skip_moves_cursors_without_rows(planned: Database, now: datetime) -> No
         session.execute(text("UPDATE deliveries SET state = 'accepted'"))
         newer = add_issue(session, now, number=2)
         (group,) = ledger.groups(session, newer, 2, now)
-        assert ledger.skip(session, newer, 2, group) == 25
+        assert ledger.skip(session, newer, 2, [group]) == 25
         assert ledger.lowest_cursor(session, "monthly", now) == 2
         assert ledger.counts(session, 2)["planned"] == 0
 
@@ -305,7 +305,7 @@ def test_smt_20_a_window_spreads_the_rows_evenly(
         (group,) = ledger.groups(session, issue, 1, now)
         edition = session.scalars(select(Edition)).one()
         due_at = ledger.spread(session, now, window)
-        assert ledger.plan(session, issue, 1, group, edition.id, due_at) == 240
+        assert ledger.plan(session, issue, 1, {group: edition.id}, due_at) == 240
         moments = [row.due_at or AT_ONCE for row in session.scalars(select(Delivery))]
     assert now <= min(moments) <= max(moments) < now + window
     for quarter in range(4):

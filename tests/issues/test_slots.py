@@ -107,3 +107,35 @@ def test_a_clock_a_year_ahead_silences_no_cadence(
     assert slot is not None
     slots.take(session, "weekly", slot, year)
     assert slots.due(session, settings, "weekly", now + timedelta(days=8)) is not None
+
+
+def test_slots_that_never_ran_are_noted_and_found(
+    session: Session, settings: Settings, now: datetime
+) -> None:
+    """Nothing ran for 20 days: the last slot runs now, and the two before it are told."""
+    slots.due(session, settings, "weekly", now)
+    later = now + timedelta(days=20)
+    slot = slots.due(session, settings, "weekly", later)
+    assert slot == utc(2026, 12, 10, 8)
+    slots.take(session, "weekly", slot, later)
+    assert slots.due(session, settings, "weekly", later) is None
+    missed = slots.never_ran(session, settings, later)
+    assert [one.slot for one in missed] == [utc(2026, 11, 26, 8), utc(2026, 12, 3, 8)]
+    assert {one.outcome for one in missed} == {slots.NEVER_RAN}
+
+
+def test_a_slot_that_is_overdue_is_found_too(
+    session: Session, settings: Settings, now: datetime
+) -> None:
+    """No clock runs, or the shelf has errors: nothing has been written down about it."""
+    slots.due(session, settings, "weekly", now)
+    slot = utc(2026, 11, 26, 8)
+    assert slots.never_ran(session, settings, slot + timedelta(minutes=14)) == []
+    (missed,) = slots.never_ran(session, settings, slot + timedelta(minutes=16))
+    assert (missed.slot, missed.outcome) == (slot, slots.OVERDUE)
+
+
+def test_a_fresh_server_has_missed_nothing(
+    session: Session, settings: Settings, now: datetime
+) -> None:
+    assert slots.never_ran(session, settings, now) == []

@@ -1,13 +1,17 @@
 """Plan: who gets which edition, as rows; and the cursors of those who get nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
+    Integer,
+    MetaData,
     Select,
     String,
+    Table,
     and_,
     cast,
     delete,
@@ -38,6 +42,17 @@ from newsletter.models import (
 
 SCATTER = 7919  # a prime: neighbours in the table get moments far apart
 IN_BULK = {"synchronize_session": False}  # a million rows are not to be loaded
+
+# Groups and their editions, while they are planned.
+_listed = Table(
+    "listed_groups",
+    MetaData(),
+    Column("locale", String, primary_key=True),
+    Column("topic_choice_id", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("edition_id", Integer),
+    prefixes=["TEMPORARY"],
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,24 +125,28 @@ def plan(
     session: Session,
     issue: Issue,
     top: int,
-    group: Group,
-    edition_id: int,
+    editions: Mapping[Group, int],
     due_at: ColumnElement[datetime],
 ) -> int:
-    """Write one pending row for each reader of `group`, in one statement; returns how many.
+    """Write one pending row for each reader of the groups, with their edition; returns how many.
 
     `due_at` is `at_once()`, or `spread` over a window.
     """
-    readers = _group_readers(issue, top, group).add_columns(
-        *_constants(issue.number, edition_id), due_at
-    )
+    if not editions:
+        return 0
+    _list(session, editions)
+    # Looked up for each reader: a planner that went through the readers for each group would take
+    # hours, and SQLite's does when it may choose.
+    edition_id = select(_listed.c.edition_id).where(*_is_listed()).scalar_subquery()
+    readers = _listed_readers(issue, top, next(iter(editions)).now)
+    readers = readers.add_columns(*_constants(issue.number), edition_id, due_at)
     names = [
         "subscriber_id",
         "issue_number",
-        "edition_id",
         "state",
         "attempts",
         "in_doubt",
+        "edition_id",
         "due_at",
     ]
     # Another issue may be planning the same reader at this moment: that reader comes later.
@@ -135,17 +154,14 @@ def plan(
     return changed(session.execute(statement, execution_options={"preserve_rowcount": True}))
 
 
-def skip(session: Session, issue: Issue, top: int, group: Group) -> int:
+def skip(session: Session, issue: Issue, top: int, groups: Sequence[Group]) -> int:
     """Nothing new for these readers: no row, but their cursors move past the issue."""
-    readers = _group_readers(issue, top, group).subquery()
-    return changed(
-        session.execute(
-            update(Cursor)
-            .where(Cursor.subscriber_id.in_(select(readers.c.id)), Cursor.number < top)
-            .values(number=top),
-            execution_options=IN_BULK,
-        )
-    )
+    if not groups:
+        return 0
+    _list(session, dict.fromkeys(groups))
+    readers = _listed_readers(issue, top, groups[0].now)
+    change = update(Cursor).where(Cursor.subscriber_id.in_(readers), Cursor.number < top)
+    return changed(session.execute(change.values(number=top), execution_options=IN_BULK))
 
 
 def readers_waiting(session: Session, issue: Issue, top: int, now: datetime) -> bool:
@@ -154,6 +170,14 @@ def readers_waiting(session: Session, issue: Issue, top: int, now: datetime) -> 
     older = exists().where(Delivery.subscriber_id == Subscriber.id, is_open())
     waiting = (*_audience(issue, now), Cursor.number < top, older, ~_planned(issue))
     return session.scalar(query.where(*waiting).limit(1)) is not None
+
+
+def waits_untouched(session: Session, issue_number: int) -> bool:
+    """Are there rows of the issue to be sent, and was none of them ever tried?"""
+    mine = Delivery.issue_number == issue_number
+    tried = select(Delivery.id).where(mine, Delivery.first_tried_at.is_not(None)).limit(1)
+    waiting = select(Delivery.id).where(mine, is_open()).limit(1)
+    return session.scalar(waiting) is not None and session.scalar(tried) is None
 
 
 def lowest_cursor(session: Session, cadence: str | None, now: datetime) -> int | None:
@@ -211,16 +235,36 @@ def _to_plan(issue: Issue, top: int, now: datetime) -> list[ColumnElement[bool]]
     return [*_audience(issue, now), Cursor.number < top, ~has_open, ~_planned(issue)]
 
 
-def _group_readers(issue: Issue, top: int, group: Group) -> Select[int]:
+def _list(session: Session, editions: Mapping[Group, int | None]) -> None:
+    """Write the groups into a temporary table, so that one pass over the readers serves all."""
+    _listed.create(session.connection(), checkfirst=True)
+    session.execute(delete(_listed))
+    rows = [
+        {
+            "locale": group.locale,
+            "topic_choice_id": group.topic_choice_id,
+            "number": group.cursor,
+            "edition_id": edition_id,
+        }
+        for group, edition_id in editions.items()
+    ]
+    session.execute(insert(_listed), rows)
+
+
+def _is_listed() -> tuple[ColumnElement[bool], ...]:
+    return (
+        _listed.c.locale == Subscriber.locale,
+        _listed.c.topic_choice_id == Subscriber.topic_choice_id,
+        _listed.c.number == Cursor.number,
+    )
+
+
+def _listed_readers(issue: Issue, top: int, now: datetime) -> Select[int]:
+    """Readers of the listed groups, as they are at this moment: who changed since is in none."""
     return (
         select(Subscriber.id)
         .join(Cursor, Cursor.subscriber_id == Subscriber.id)
-        .where(
-            *_to_plan(issue, top, group.now),
-            Subscriber.locale == group.locale,
-            Subscriber.topic_choice_id == group.topic_choice_id,
-            Cursor.number == group.cursor,
-        )
+        .where(*_to_plan(issue, top, now), exists().where(*_is_listed()))
         .order_by(Subscriber.id)
     )
 
@@ -240,10 +284,9 @@ def spread(session: Session, now: datetime, window: timedelta) -> ColumnElement[
     return literal(now) + func.make_interval(0, 0, 0, 0, 0, 0, second)
 
 
-def _constants(issue_number: int, edition_id: int) -> list[ColumnElement[object]]:
+def _constants(issue_number: int) -> list[ColumnElement[object]]:
     return [
         literal(issue_number),
-        literal(edition_id),
         literal(DeliveryState.PENDING, Delivery.state.type),
         literal(0),
         literal(0),
