@@ -12,7 +12,7 @@ export PIP_USER := 0
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test standards lint format bench bench-large chaos setup setup-dev lock clean
+.PHONY: help run demo test axe standards lint format bench bench-large chaos setup setup-dev lock clean
 
 help: ## Say what each command does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -28,6 +28,9 @@ test: setup-dev ## Run all tests
 
 standards: setup-dev ## Say which test proves which line of the standards
 	@exec $(BIN)/python -m tests.standards
+
+axe: setup-dev ## Look at every page in every language with axe (about eight minutes)
+	@$(find_chromium); EVERY_PAGE=1 exec $(BIN)/python -m pytest tests/web/test_accessibility.py $(ARGS)
 
 lint: setup-dev ## Check style, types and who imports whom
 	@$(BIN)/ruff check .

@@ -245,6 +245,8 @@ def test_what_has_not_changed_is_not_sent_again(issued: World, path: str) -> Non
     assert head.headers["Content-Length"] == str(len(first.data))
     twice = issued.client.get(f"/nl{path}")
     assert twice.data == first.data
+    for answer in (first, twice):
+        answer.headers.pop("Date", None)  # a second may pass
     assert dict(twice.headers) == dict(first.headers)
     assert "Vary" not in first.headers, "its address names its language"
     other = issued.client.get(f"/fr{path}", headers={"If-None-Match": etag})
