@@ -12,6 +12,8 @@ from newsletter.models import FormRequest
 from newsletter.web.answers import HONEYPOT
 from tests.web.conftest import Build, World
 
+pytestmark = pytest.mark.sqlite("what a page shows does not depend on the database")
+
 
 def policy(world: World, path: str) -> dict[str, str]:
     header = world.client.get(path).headers["Content-Security-Policy"]

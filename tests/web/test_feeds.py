@@ -15,6 +15,8 @@ from newsletter.models import Piece
 from newsletter.web import calendar
 from tests.web.conftest import PUBLISHED, WAITING, World
 
+pytestmark = pytest.mark.sqlite("what a page shows does not depend on the database")
+
 WHERE = ("", "/topics/agenda", "/places/dogbo", "/countries/bj", "/sdgs/16", "/topics/economie")
 EVENT, CALL = PUBLISHED[2], PUBLISHED[3]
 

@@ -19,6 +19,8 @@ from newsletter.web import tables
 from newsletter.web.sheet import Sheet, sheet
 from tests.web.conftest import PUBLISHED, WAITING, Build, World
 
+pytestmark = pytest.mark.sqlite("what a page shows does not depend on the database")
+
 PATHS = [
     "/",
     "/signup",

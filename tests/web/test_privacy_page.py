@@ -5,6 +5,8 @@ import pytest
 from newsletter import i18n
 from tests.web.conftest import Build, World
 
+pytestmark = pytest.mark.sqlite("what a page shows does not depend on the database")
+
 AUTHORITY = {
     "nl": "Gegevensbeschermingsautoriteit",
     "fr": "Autorité de protection des données",
