@@ -115,10 +115,10 @@ def enlarged(page: Page, visit: Visit) -> Iterator[str]:
 def test_prv_17_every_page_passes_axe_fits_and_can_be_enlarged(
     site: World, page: Page, locale: str
 ) -> None:
-    """Every page in Dutch and in one other language; in all with EVERY_PAGE (`make axe`)."""
+    """Every page in Dutch, one in six in each other language; all with EVERY_PAGE (`make axe`)."""
     page.route("**/mail", unlocked)
     every_page = locale == "nl" or os.environ.get("EVERY_PAGE")
-    first, step = (0, 1) if every_page else (LOCALES.index(locale) - 1, len(LOCALES) - 1)
+    first, step = (0, 1) if every_page else (2 * LOCALES.index(locale) - 2, 6)
     faults = [
         fault
         for visit in islice(visits(site, locale), first, None, step)
