@@ -4,7 +4,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -135,6 +135,9 @@ class Database:
             yield session
 
 
+Values = Sequence[object] | Mapping[str, object]
+
+
 class Plain:
     """Plain SQL on the driver's own connection, in the session's transaction: for hot paths only.
 
@@ -158,11 +161,11 @@ class Plain:
             yield
         self._pipeline = None
 
-    def tell(self, sql: str, values: Sequence[object]) -> Any:
+    def tell(self, sql: str, values: Values) -> Any:
         """Run one statement whose rows nobody needs; the driver's cursor."""
         return self._raw.execute(sql if self.sqlite else sql.replace("?", "%s"), values)
 
-    def run(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+    def run(self, sql: str, values: Values) -> list[tuple[Any, ...]]:
         """Run one statement; its rows, if it has any."""
         cursor = self.tell(sql, values)
         if self._pipeline is not None:
@@ -177,10 +180,15 @@ class Plain:
         return at.astimezone(UTC).isoformat(" ", "microseconds").removesuffix("+00:00")
 
 
+def insertion(session: Session, table: type[Base]) -> Any:
+    """An INSERT into `table` that can say `on_conflict_do_…`, on either database."""
+    make = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
+    return make(table)
+
+
 def new_rows(session: Session, table: type[Base]) -> Any:
     """An INSERT into `table` that leaves rows alone which are there already."""
-    make = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
-    return make(table).on_conflict_do_nothing()
+    return insertion(session, table).on_conflict_do_nothing()
 
 
 def migrate(database: Database) -> None:

@@ -136,6 +136,11 @@ class Tokens:
         return mac.digest()[:MAC_BYTES]
 
 
+def fingerprint(token: str) -> str:
+    """SHA-256 of a token, in hex: proves which one it was without being one."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 @lru_cache(maxsize=8)
 def _made(secret_key: str, fallbacks: tuple[str, ...]) -> Tokens:
     return Tokens(secret_key, fallbacks)

@@ -12,11 +12,9 @@ from itertools import chain, takewhile
 from typing import Any
 
 from sqlalchemy import Row, delete, select, text
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
-from newsletter.db import new_rows
+from newsletter.db import insertion, new_rows
 from newsletter.i18n import DEFAULT, country_name
 from newsletter.issues.stories import pattern_name
 from newsletter.issues.words import Term, fold, indexed, indexed_parts, terms
@@ -117,8 +115,7 @@ def rebuild(session: Session) -> None:
 
 def _write(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """New items are added; those that are known are renewed, unless by an older issue."""
-    sqlite = session.get_bind().dialect.name == "sqlite"
-    insert: Any = (sqlite_insert if sqlite else postgresql_insert)(Published)
+    insert = insertion(session, Published)
     renewed = insert.on_conflict_do_update(
         index_elements=["slug", "locale"],
         set_={name: insert.excluded[name] for name in _RENEWED},

@@ -22,7 +22,13 @@ def unwanted(session: Session, settings: Settings, notice: Notice) -> str | None
     wish = session.get(AddressChange, notice.subscriber_id)
     if wish is None or wish.canonical != canonical:
         return UNWANTED
+    return UNWANTED if is_closed(session, settings, canonical) else None
+
+
+def is_closed(session: Session, settings: Settings, canonical: str) -> bool:
+    """Must this address not be mailed, or does another reader get issues there?"""
     entry = suppression.is_suppressed(session, tokens_of(settings), canonical)
+    if suppression.is_final(entry):
+        return True
     taken = (Subscriber.canonical == canonical, Subscriber.state == SubscriberState.ACTIVE)
-    someone = session.scalar(select(Subscriber.id).where(*taken))
-    return UNWANTED if suppression.is_final(entry) or someone is not None else None
+    return session.scalar(select(Subscriber.id).where(*taken)) is not None

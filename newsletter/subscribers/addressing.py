@@ -22,6 +22,7 @@ from newsletter.models import (
     Subscriber,
     SubscriberState,
 )
+from newsletter.notices import moving
 from newsletter.settings import Settings
 from newsletter.subscribers import consent, limits, privacy
 from newsletter.tokens import Claim, Purpose, parse, tokens_of
@@ -99,7 +100,7 @@ def look(session: Session, settings: Settings, token: str, now: datetime) -> Cha
     wish = session.get(AddressChange, subscriber.id)
     if wish is None or not _made_for(settings, claim, wish.canonical):
         return Change(Result.UNKNOWN)
-    if _closed(session, settings, wish.canonical):
+    if moving.is_closed(session, settings, wish.canonical):
         return Change(Result.UNKNOWN)
     return Change(Result.OPEN, subscriber, wish.email)
 
@@ -155,15 +156,6 @@ def _hold(session: Session, token: str) -> list[Subscriber]:
 def _made_for(settings: Settings, claim: Claim, canonical: str | None) -> bool:
     verify = tokens_of(settings).verify
     return canonical is not None and verify(Purpose.NEW_ADDRESS, claim, canonical)
-
-
-def _closed(session: Session, settings: Settings, canonical: str) -> bool:
-    """Must this address not be mailed, or does another reader get issues there?"""
-    entry = suppression.is_suppressed(session, tokens_of(settings), canonical)
-    if suppression.is_final(entry):
-        return True
-    taken = (Subscriber.canonical == canonical, Subscriber.state == SubscriberState.ACTIVE)
-    return session.scalar(select(Subscriber.id).where(*taken)) is not None
 
 
 def _move(

@@ -4,7 +4,6 @@ Looking at a link changes nothing (SEC-02, UNS-05); pressing its button twice, o
 what pressing once does.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,7 +31,7 @@ from newsletter.settings import Settings
 from newsletter.subscribers import consent, limits, preferences, settling, tallies
 from newsletter.subscribers.posting import Post
 from newsletter.subscribers.signup import storable
-from newsletter.tokens import Purpose, parse, tokens_of
+from newsletter.tokens import Purpose, fingerprint, parse, tokens_of
 
 PURGE_BATCH = 500
 
@@ -57,18 +56,16 @@ class Confirmation:
 
 def look(session: Session, settings: Settings, token: str, now: datetime) -> Confirmation:
     """What the link would do, for the page with the button. Read-only (SEC-02, UNS-05)."""
-    tokens = tokens_of(settings)
-    claim = parse(token)
-    subscriber = session.get(Subscriber, claim.id) if claim else None
-    if claim is None or subscriber is None or subscriber.canonical is None:
+    named = preferences.by_mailed_token(session, settings, Purpose.CONFIRM, token)
+    if named is None:
         return Confirmation(Result.UNKNOWN)
-    if not tokens.verify(Purpose.CONFIRM, claim, subscriber.canonical):
-        return Confirmation(Result.UNKNOWN)
+    claim, subscriber = named
     if subscriber.state is SubscriberState.ACTIVE:
         return Confirmation(Result.ALREADY, subscriber)
     too_old = claim.older_than(timedelta(days=settings.confirm_days), now)
     waiting = subscriber.state is SubscriberState.PENDING
-    entry = suppression.is_suppressed(session, tokens, subscriber.canonical)
+    canonical = subscriber.canonical or ""
+    entry = suppression.is_suppressed(session, tokens_of(settings), canonical)
     if too_old or not waiting or suppression.is_final(entry):
         return Confirmation(Result.EXPIRED, subscriber)
     return Confirmation(Result.OPEN, subscriber)
@@ -82,7 +79,8 @@ def confirm(
     subscriber = found.subscriber
     if found.result is not Result.OPEN or subscriber is None:
         return found
-    if not _activate(session, subscriber, now):
+    waiting = Subscriber.state == SubscriberState.PENDING
+    if not preferences.activate(session, subscriber, now, waiting):
         return look(session, settings, token, now)
     _choose(session, settings, subscriber)
     proof = consent.Proof(
@@ -135,7 +133,6 @@ def purge(session: Session, now: datetime, days: int) -> int:
     while ids := _next_overdue(session, overdue):
         forget(session, ids)
         purged += len(ids)
-    limits.sweep(session, now)
     return purged
 
 
@@ -147,30 +144,12 @@ def forget(session: Session, ids: Sequence[int]) -> None:
     session.execute(update(Subscriber).where(Subscriber.id.in_(ids)).values(**emptied))
 
 
-def _activate(session: Session, subscriber: Subscriber, now: datetime) -> bool:
-    """Of two who press the button at once, one changes the row."""
-    change = (
-        update(Subscriber)
-        .where(
-            Subscriber.id == subscriber.id,
-            Subscriber.state == SubscriberState.PENDING,
-            Subscriber.canonical == subscriber.canonical,
-        )
-        .values(state=SubscriberState.ACTIVE, confirmed_at=now, left_at=None, paused_until=None)
-        .returning(Subscriber.id)
-        .execution_options(synchronize_session=False)
-    )
-    won = session.scalar(change) is not None
-    session.refresh(subscriber)
-    return won
-
-
 def _choose(session: Session, settings: Settings, subscriber: Subscriber) -> None:
     """What was asked for last counts, now that they say so themselves."""
     last = settling.wanted(session, subscriber.id)
     if last is None:
         return
-    topics = last.topics.split("|") if last.topics else []
+    topics = preferences.apart(last.topics)
     cadence = settling.cadence(settings, last.cadence)
     preferences.choose(session, subscriber, last.locale, topics, cadence)
 
@@ -179,7 +158,7 @@ def _evidence(
     session: Session, settings: Settings, subscriber: Subscriber, token: str
 ) -> dict[str, Any]:
     """What proves that who pressed the button had the letter; the token itself is not kept."""
-    facts = {"token_sha256": hashlib.sha256(token.encode()).hexdigest(), "method": "POST"}
+    facts = {"token_sha256": fingerprint(token), "method": "POST"}
     sent = select(Notice).where(
         Notice.subscriber_id == subscriber.id,
         Notice.kind == NoticeKind.CONFIRM,

@@ -32,6 +32,7 @@ from newsletter.models import (
     Subscriber,
     TopicChoice,
 )
+from newsletter.settings import Settings
 
 # A sentence is never changed, since people agreed to it: a better one is the next number.
 SENTENCE = "signup-1"
@@ -87,6 +88,11 @@ class Rows:
     consents: list[dict[str, Any]]
     details: list[dict[str, Any]]
     origins: list[dict[str, Any]]
+
+
+def responsible(settings: Settings) -> dict[str, str]:
+    """Who is responsible, as each proof says it at that moment."""
+    return {"name": settings.org_name, "number": settings.org_number}
 
 
 def wording(locale: str) -> Wording:

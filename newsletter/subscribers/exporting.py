@@ -22,7 +22,7 @@ from newsletter.models import (
     TopicChoice,
 )
 from newsletter.settings import Settings
-from newsletter.subscribers import proof
+from newsletter.subscribers import preferences, proof
 from newsletter.tokens import tokens_of
 
 PEOPLE = 500  # whose rows are read together
@@ -82,7 +82,7 @@ def copies(session: Session, settings: Settings, people: Sequence[Subscriber]) -
         }
         yield {
             **_plain(one, "id", "email", "canonical", "state", "locale", "cadence"),
-            "topics": _split(topics[one.topic_choice_id]),
+            "topics": preferences.apart(topics[one.topic_choice_id]),
             **_plain(one, "created_at", "confirmed_at", "left_at", "paused_until"),
             "consents": [_consent(event) for event in proofs.get(one.id, [])],
             **{name: theirs[name] for name in ("requests", "new_address_asked", "survey_answer")},
@@ -130,17 +130,13 @@ def _word(value: Any) -> Any:
     return value.value if isinstance(value, Enum) else value
 
 
-def _split(topics: str) -> list[str]:
-    return topics.split("|") if topics else []
-
-
 def _consent(event: Facts) -> Facts:
     """One proof, flat, in words."""
     row, wording = event["consent"], event["wording"]
     details, origin, seal = (event[name] or {} for name in ("details", "origin", "seal"))
     return {
         **{name: row[name] for name in ("id", "event", "at", "route", "locale", "cadence")},
-        "topics": _split(row["topics"]),
+        "topics": preferences.apart(row["topics"]),
         "wording": row["wording"],
         "wording_sha256": row["wording_hash"],
         "wording_text": wording["text"] if wording else None,

@@ -11,12 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Any
 
 from sqlalchemy import delete, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from newsletter.db import Plain, insertion
 from newsletter.models import Limit
 from newsletter.settings import Settings
 from newsletter.settings.parsing import Rate
@@ -110,10 +109,11 @@ def take(
     return taken
 
 
-def sweep(session: Session, now: datetime) -> int:
-    """Delete the rows of limits that are not used at all; returns how many."""
-    unused = delete(Limit).where(Limit.used_until < now).returning(Limit.name)
-    return len(session.scalars(unused).all())
+def sweep(session: Session, now: datetime, most: int = 1000) -> int:
+    """Delete at most so many rows of limits that are not used at all; returns how many."""
+    unused = select(Limit.name).where(Limit.used_until < now).limit(most)
+    gone = delete(Limit).where(Limit.name.in_(unused)).returning(Limit.name)
+    return len(session.scalars(gone).all())
 
 
 def hidden(settings: Settings, kind: str, what: str) -> str:
@@ -139,35 +139,25 @@ def _move(
     session: Session, name: str, now: datetime, step: timedelta, latest: datetime, absurd: datetime
 ) -> datetime | None:
     """Move a row on by `step` and return until when it is used; None when it is past `latest`."""
-    connection = session.connection()
-    raw: Any = connection.connection.driver_connection
-    lite = connection.dialect.name == "sqlite"
+    plain = Plain(session)
     times = {"now": now, "fresh": now + step, "latest": latest, "absurd": absurd}
-    values: dict[str, Any] = (
-        {name: _text(moment) for name, moment in times.items()} if lite else times
-    )
+    values = {which: plain.moment(moment) for which, moment in times.items()}
     values |= {"name": name, "step": step // timedelta(microseconds=1)}
-    row = raw.execute(MOVES[connection.dialect.name], values).fetchone()
-    if row is None:
+    rows = plain.run(MOVES["sqlite" if plain.sqlite else "postgresql"], values)
+    if not rows:
         return None
-    return datetime.fromisoformat(f"{row[0]}+00:00") if lite else row[0].astimezone(UTC)
-
-
-def _text(moment: datetime) -> str:
-    """A time as SQLite keeps it."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    until = rows[0][0]
+    return datetime.fromisoformat(f"{until}+00:00") if plain.sqlite else until.astimezone(UTC)
 
 
 def _take_place(
     session: Session, names: Sequence[str], place: int, span: timedelta, now: datetime
 ) -> set[str]:
     """Those of `names` whose row for this place was free; one statement."""
-    make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    insertion = make(Limit)
-    used = Limit.used_until
-    taking = insertion.on_conflict_do_update(
+    taken, used = insertion(session, Limit), Limit.used_until
+    taking = taken.on_conflict_do_update(
         index_elements=[Limit.name],
-        set_={"used_until": insertion.excluded.used_until},
+        set_={"used_until": taken.excluded.used_until},
         where=or_(used <= now, used > now + ABSURD * span),
     ).returning(Limit.name)
     rows = {f"{name}:{place}": name for name in names}

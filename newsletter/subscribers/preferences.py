@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -21,7 +21,7 @@ from newsletter.models import (
 )
 from newsletter.settings import Settings
 from newsletter.subscribers import consent
-from newsletter.tokens import Purpose, parse, tokens_of
+from newsletter.tokens import Claim, Purpose, parse, tokens_of
 
 TOPIC = re.compile(r"[a-z0-9-]{1,64}")
 READING = frozenset({SubscriberState.ACTIVE, SubscriberState.PENDING})
@@ -36,6 +36,11 @@ def joined(topics: Iterable[str]) -> str:
     if not all(TOPIC.fullmatch(key) for key in keys):
         raise FixRequest(_("Dit onderwerp bestaat niet. Kies een onderwerp uit de lijst."))
     return "|".join(keys)
+
+
+def apart(text: str) -> list[str]:
+    """The keys in what `joined` made; none is every topic."""
+    return text.split("|") if text else []
 
 
 def choice(session: Session, topics: Iterable[str]) -> TopicChoice:
@@ -57,7 +62,7 @@ def choice(session: Session, topics: Iterable[str]) -> TopicChoice:
 def topics_of(session: Session, subscriber: Subscriber) -> tuple[str, ...]:
     """The keys a subscriber chose; empty is every topic."""
     text = session.get_one(TopicChoice, subscriber.topic_choice_id).topics
-    return tuple(text.split("|")) if text else ()
+    return tuple(apart(text))
 
 
 def find(session: Session, settings: Settings, token: str) -> Subscriber | None:
@@ -138,6 +143,35 @@ def write_to(
         facts=facts,
         now=now,
     )
+
+
+def by_mailed_token(
+    session: Session, settings: Settings, purpose: Purpose, token: str
+) -> tuple[Claim, Subscriber] | None:
+    """Whom a token names that is bound to the address it was mailed to; None when it is none of
+    ours, or that address is theirs no more. Read-only."""
+    claim = parse(token)
+    subscriber = session.get(Subscriber, claim.id) if claim else None
+    if claim is None or subscriber is None or subscriber.canonical is None:
+        return None
+    sound = tokens_of(settings).verify(purpose, claim, subscriber.canonical)
+    return (claim, subscriber) if sound else None
+
+
+def activate(
+    session: Session, subscriber: Subscriber, now: datetime, *still: ColumnElement[bool]
+) -> bool:
+    """Make a reader active whose row is as it was read: of two who press at once, one does so."""
+    change = (
+        update(Subscriber)
+        .where(Subscriber.id == subscriber.id, Subscriber.canonical == subscriber.canonical, *still)
+        .values(state=SubscriberState.ACTIVE, confirmed_at=now, left_at=None, paused_until=None)
+        .returning(Subscriber.id)
+        .execution_options(synchronize_session=False)
+    )
+    won = session.scalar(change) is not None
+    session.refresh(subscriber)
+    return won
 
 
 def by_token(

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.models import Subscriber, SubscriberState
 from newsletter.settings import Settings
-from newsletter.subscribers import chain, consent
+from newsletter.subscribers import chain, consent, preferences
 from newsletter.subscribers.chain import COLUMNS, FIRST, SEALS
 from newsletter.subscribers.consent import CONSENTS, DETAILS, ORIGINS
 
@@ -155,7 +155,7 @@ def _shown(settings: Settings, event: dict[str, Any], verdict: chain.Verdict) ->
         "sentence_fits_its_hash": wording["sha256"] == row["wording_hash"] if wording else None,
         "locale": row["locale"],
         "cadence": row["cadence"],
-        "topics": row["topics"].split("|") if row["topics"] else [],
+        "topics": preferences.apart(row["topics"]),
         "source": row["source"],
         "issue": row["issue_number"],
         **_origin(settings, event),

@@ -3,7 +3,6 @@
 It never expires and works as often as it is used, as long as the address is the one it went to.
 """
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +13,7 @@ from newsletter import suppression
 from newsletter.models import Consent, ConsentEvent, Subscriber, SuppressionReason
 from newsletter.settings import Settings
 from newsletter.subscribers import consent, privacy, tallies
-from newsletter.tokens import Purpose, parse, tokens_of
+from newsletter.tokens import Purpose, fingerprint, parse, tokens_of
 
 ROUTE = "never"
 
@@ -52,7 +51,7 @@ def refuse(session: Session, settings: Settings, token: str, now: datetime) -> R
     if found is None or found.done or found.subscriber.email is None:
         return found
     subscriber, email = found.subscriber, found.subscriber.email
-    proof = consent.Proof(ROUTE, facts={"token_sha256": _hash(token)})
+    proof = consent.Proof(ROUTE, facts={"token_sha256": fingerprint(token)})
     consent.record(session, subscriber, ConsentEvent.WITHDRAWN, proof, now)
     why = "by the link in a letter"
     privacy.suppress(session, settings, email, SuppressionReason.NEVER, now, why)
@@ -67,8 +66,4 @@ def _refused(session: Session, subscriber_id: int, token: str) -> bool:
         Consent.event == ConsentEvent.WITHDRAWN,
         Consent.route == ROUTE,
     )
-    return any(facts.get("token_sha256") == _hash(token) for facts in session.scalars(theirs))
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+    return any(facts.get("token_sha256") == fingerprint(token) for facts in session.scalars(theirs))

@@ -17,12 +17,11 @@ from newsletter.delivery import ledger
 from newsletter.models import (
     AddressChange,
     FormRequest,
-    Limit,
     Subscriber,
     SubscriberState,
 )
 from newsletter.settings import Settings
-from newsletter.subscribers import consent, privacy, tallies
+from newsletter.subscribers import consent, limits, privacy, tallies
 
 BATCH = 500  # rows in one transaction
 NIGHT = 3  # o'clock, in TIMEZONE: the nightly run is due from then on
@@ -103,7 +102,7 @@ def _address_changes(session: Session, _settings: Settings, moment: Moment) -> i
 
 
 def _limits(session: Session, _settings: Settings, moment: Moment) -> int:
-    return _delete(session, Limit, Limit.used_until < moment.now)
+    return limits.sweep(session, moment.now, BATCH)
 
 
 def _delete(session: Session, table: type[Base], old: ColumnElement[bool]) -> int:

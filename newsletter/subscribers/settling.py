@@ -166,7 +166,7 @@ class _Round:
             self._ask(id, one.email, one)
 
     def _choice_id(self, topics: str) -> int:
-        return preferences.choice(self.session, topics.split("|") if topics else []).id
+        return preferences.choice(self.session, preferences.apart(topics)).id
 
     def _decide(self, asked: FormRequest, subscriber: Subscriber | None, suppressed: bool) -> None:
         """Somebody who has a row, or an entry in `suppressions`, or asks for their link."""
@@ -238,15 +238,13 @@ def _facts(asked: FormRequest) -> dict[str, Any]:
 
 
 def _proof(settings: Settings, asked: FormRequest) -> consent.Proof:
-    ticked = {"locale": asked.locale, "cadence": asked.cadence, "topics": asked.topics.split("|")}
-    if not asked.topics:
-        ticked["topics"] = []
-    controller = {"name": settings.org_name, "number": settings.org_number}
+    topics = preferences.apart(asked.topics)
+    ticked = {"locale": asked.locale, "cadence": asked.cadence, "topics": topics}
     return consent.Proof(
         "form",
         wording=consent.named(asked.wording),
         source=asked.form_url,
         ip=asked.ip,
         user_agent=asked.user_agent,
-        facts={**asked.facts, "ticked": ticked, "controller": controller},
+        facts={**asked.facts, "ticked": ticked, "controller": consent.responsible(settings)},
     )

@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from sqlalchemy import delete
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from newsletter.db import insertion
 from newsletter.errors import FixRequest
 from newsletter.i18n import _
 from newsletter.models import LeavingReason, Subscriber, SubscriberState, SurveyAnswer
@@ -21,9 +21,8 @@ def answer(session: Session, subscriber: Subscriber, reason: str, now: datetime)
         raise FixRequest(_("Je bent nog niet uitgeschreven."))
     if reason not in set(LeavingReason):
         raise FixRequest(_("Kies een antwoord uit de lijst."))
-    make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     values = {"reason": LeavingReason(reason), "at": now}
-    said = make(SurveyAnswer).values(subscriber_id=subscriber.id, **values)
+    said = insertion(session, SurveyAnswer).values(subscriber_id=subscriber.id, **values)
     last = said.on_conflict_do_update(index_elements=[SurveyAnswer.subscriber_id], set_=values)
     session.execute(last)
 

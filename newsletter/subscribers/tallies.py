@@ -3,18 +3,17 @@
 from datetime import date, datetime
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from newsletter.db import insertion
 from newsletter.models import Tally
 from newsletter.settings import Settings
 
 
 def add(session: Session, settings: Settings, name: str, now: datetime, times: int = 1) -> None:
     """Count something on this day (in TIMEZONE); several processes may count at once."""
-    make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     day = now.astimezone(settings.timezone).date()
-    one = make(Tally).values(day=day, name=name, times=times)
+    one = insertion(session, Tally).values(day=day, name=name, times=times)
     more = one.on_conflict_do_update(
         index_elements=[Tally.day, Tally.name], set_={"times": Tally.times + times}
     )

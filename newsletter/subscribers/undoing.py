@@ -1,21 +1,19 @@
 """Undoing: who left by mistake comes back by the link in their goodbye letter, for UNDO_DAYS."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from newsletter import suppression
 from newsletter.delivery import ledger
 from newsletter.models import ConsentEvent, Subscriber, SubscriberState
 from newsletter.settings import Settings
-from newsletter.subscribers import consent, signup
-from newsletter.tokens import Claim, Purpose, parse, tokens_of
+from newsletter.subscribers import consent, preferences, signup
+from newsletter.tokens import Claim, Purpose, fingerprint, tokens_of
 
 # Somebody else may have typed their address into the form since: that takes nothing from them.
 LEFT = (SubscriberState.LEFT, SubscriberState.PENDING)
@@ -41,17 +39,15 @@ class Undone:
 
 def look(session: Session, settings: Settings, token: str, now: datetime) -> Undone:
     """What the link would do, for the page with the button. Read-only (UNS-05)."""
-    claim = parse(token)
-    subscriber = session.get(Subscriber, claim.id, populate_existing=True) if claim else None
-    if claim is None or subscriber is None or subscriber.canonical is None:
+    named = preferences.by_mailed_token(session, settings, Purpose.UNDO, token)
+    if named is None:
         return Undone(Undoing.UNKNOWN)
-    if not tokens_of(settings).verify(Purpose.UNDO, claim, subscriber.canonical):
-        return Undone(Undoing.UNKNOWN)
+    claim, subscriber = named
     if subscriber.state is SubscriberState.ACTIVE:
         return Undone(Undoing.ALREADY, subscriber)
     if not _is_open(settings, subscriber, claim, now):
         return Undone(Undoing.LATE, subscriber)
-    entry = suppression.is_suppressed(session, tokens_of(settings), subscriber.canonical)
+    entry = suppression.is_suppressed(session, tokens_of(settings), subscriber.canonical or "")
     closed = suppression.is_final(entry)
     return Undone(Undoing.LATE if closed else Undoing.OPEN, subscriber)
 
@@ -76,7 +72,8 @@ def undo(
     subscriber = found.subscriber
     if found.result is not Undoing.OPEN or subscriber is None:
         return found
-    if not _come_back(session, subscriber, now):
+    gone = (Subscriber.state.in_(LEFT), Subscriber.left_at == subscriber.left_at)
+    if not preferences.activate(session, subscriber, now, *gone):
         return look(session, settings, token, now)
     if subscriber.canonical is not None:
         tokens = tokens_of(settings)
@@ -89,8 +86,8 @@ def undo(
         user_agent=signup.storable("user_agent", user_agent),
         facts={
             **facts,
-            "controller": {"name": settings.org_name, "number": settings.org_number},
-            "token_sha256": hashlib.sha256(token.encode()).hexdigest(),
+            "controller": consent.responsible(settings),
+            "token_sha256": fingerprint(token),
             "method": "POST",
         },
     )
@@ -106,22 +103,3 @@ def _is_open(settings: Settings, subscriber: Subscriber, claim: Claim, now: date
     in_time = now - left_at <= timedelta(days=settings.undo_days)
     # A token knows whole seconds: one of the same second is of this leaving.
     return in_time and claim.issued_at >= left_at.replace(microsecond=0)
-
-
-def _come_back(session: Session, subscriber: Subscriber, now: datetime) -> bool:
-    """Of two who press the button at once, one changes the row; nobody does after an erasure."""
-    change = (
-        update(Subscriber)
-        .where(
-            Subscriber.id == subscriber.id,
-            Subscriber.state.in_(LEFT),
-            Subscriber.canonical == subscriber.canonical,
-            Subscriber.left_at == subscriber.left_at,
-        )
-        .values(state=SubscriberState.ACTIVE, confirmed_at=now, left_at=None, paused_until=None)
-        .returning(Subscriber.id)
-        .execution_options(synchronize_session=False)
-    )
-    won = session.scalar(change) is not None
-    session.refresh(subscriber)
-    return won

@@ -48,7 +48,7 @@ def test_the_first_start_is_alive_at_once(
     assert all(subject.startswith("Fiabel-nieuws 1") for subject in subjects)
     assert "reader-fr@voorbeeld.example" in serving.get("/inbox/")
     assert "/items/" in serving.get("/nl/issues/1")
-    letter = serving.store.open(serving.store.newest()[0])
+    letter = serving.store.open(next(serving.store.find("reader-")).key)
     assert letter is not None
     # An unset BASE_URL follows the port, or no link of a mail would work.
     assert f"<{serving.url}/u/" in letter.header("List-Unsubscribe")
@@ -231,7 +231,8 @@ def test_sec_09_the_host_header_is_ignored(serve: Callable[..., Serving]) -> Non
         assert b"kwaad" not in heard
         assert re.search(rb"\r\nLocation: (https://nieuws\.example)?/nl/check-your-mail", heard)
         wait_for(lambda: serving.store.count(address), "the confirm mail")  # noqa: B023
-        letter = serving.store.open(serving.store.newest()[0])
+        # An issue may be on its way meanwhile: the newest message need not be this letter.
+        letter = serving.store.open(next(serving.store.find(address)).key)
         assert letter
         assert "https://nieuws.example/nl/confirm/" in (letter.text or "")
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from newsletter.models import Base, Notice, NoticeKind, Subscriber
 from newsletter.settings import Settings
 from newsletter.subscribers import confirming, leaving, settling, signup
+from newsletter.subscribers.confirming import Result
 from newsletter.subscribers.leaving import Left
 from newsletter.subscribers.signup import Answer, SignupForm
 from newsletter.tokens import Purpose, Tokens
@@ -126,3 +127,13 @@ def leave_by_token(
     if changed is None:
         return None
     return Left(session.get_one(Subscriber, claim.id, populate_existing=True), changed)
+
+
+def confirm(session: Session, settings: Settings, link: str, now: datetime) -> Result:
+    """Press the button of a confirm letter."""
+    return confirming.confirm(session, settings, link, now, IP, AGENT).result
+
+
+def link_of(session: Session, settings: Settings, now: datetime) -> str:
+    """The token in the confirm letter of the one subscriber there is."""
+    return token(settings, Purpose.CONFIRM, only(session), now)

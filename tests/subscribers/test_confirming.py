@@ -32,23 +32,16 @@ from tests.subscribers.people import (
     AGENT,
     IP,
     ask,
+    confirm,
     dump,
     form,
     kinds,
+    link_of,
     only,
     reader,
-    token,
 )
 
 DAY = timedelta(days=1)
-
-
-def confirm(session: Session, settings: Settings, link: str, now: datetime) -> Result:
-    return confirming.confirm(session, settings, link, now, IP, AGENT).result
-
-
-def link_of(session: Session, settings: Settings, now: datetime) -> str:
-    return token(settings, Purpose.CONFIRM, only(session), now)
 
 
 def test_sec_02_looking_at_the_link_changes_nothing_however_often(

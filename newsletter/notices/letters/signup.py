@@ -3,8 +3,7 @@
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from babel.dates import format_timedelta
-
+from newsletter import i18n
 from newsletter.i18n import translate
 from newsletter.notices.letters.paper import Letter, Link, Parts, moment, shape
 from newsletter.settings import Settings
@@ -22,12 +21,11 @@ def confirm(
     source: str | None = None,
 ) -> Letter:
     """The letter before consent: who asked and when, the link, how to do nothing, or stop us."""
-    days = timedelta(days=settings.confirm_days)
     valid = translate(
         locale,
         "De link is %(period)s geldig, tot %(until)s.",
-        period=format_timedelta(days, "day", threshold=settings.confirm_days + 1, locale=locale),
-        until=moment(settings, locale, now + days),
+        period=i18n.days(settings.confirm_days, locale),
+        until=moment(settings, locale, now + timedelta(days=settings.confirm_days)),
     )
     return shape(
         settings,

@@ -34,7 +34,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable
 
 from newsletter import notices
-from newsletter.db import UtcDateTime
+from newsletter.db import Plain, UtcDateTime
 from newsletter.delivery import ledger
 from newsletter.models import ConsentEvent, NoticeKind, Subscriber, SubscriberState
 from newsletter.subscribers import consent
@@ -203,17 +203,16 @@ def _fill(session: Session, rows: Iterable[tuple[Any, ...]]) -> None:
     if session.get_bind().dialect.name == "sqlite":
         marks = ", ".join("?" * len(ARRIVALS.columns))
         place = list(ARRIVALS.columns.keys()).index("confirmed_at")
-        stored = ((*row[:place], _stored(row[place]), *row[place + 1 :]) for row in rows)
-        raw.executemany(f"INSERT INTO arrivals ({names}) VALUES ({marks})", stored)  # noqa: S608
+        stored = Plain(session).moment  # as SQLAlchemy writes a time
+        kept = (
+            (*row[:place], stored(row[place]) if row[place] else None, *row[place + 1 :])
+            for row in rows
+        )
+        raw.executemany(f"INSERT INTO arrivals ({names}) VALUES ({marks})", kept)  # noqa: S608
         return
     with raw.cursor() as cursor, cursor.copy(f"COPY arrivals ({names}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)
-
-
-def _stored(moment: datetime | None) -> str | None:
-    """As SQLAlchemy writes a time in SQLite."""
-    return moment.replace(tzinfo=None).isoformat(" ", "microseconds") if moment else None
 
 
 def _subscribers(now: datetime) -> Any:

@@ -89,7 +89,7 @@ class Register:
         if not entries:
             return
         for topics in {entry.topics for entry in entries} - self._topic_choices.keys():
-            keys = topics.split("|") if topics else []
+            keys = preferences.apart(topics)
             self._topic_choices[topics] = preferences.choice(self.session, keys).id
         bulk.add(self.session, entries, self._topic_choices, self._source, self._now, self._invite)
 
