@@ -279,7 +279,11 @@ async def _close(server: asyncio.Server, log: RelayLog) -> None:
     server.close()
     await asyncio.sleep(0.01)  # what was just accepted shows itself …
     if accepting := asyncio.all_tasks() - {asyncio.current_task()}:
-        await asyncio.wait(accepting, timeout=1)  # … as soon as a busy machine comes to it
+        # … as soon as a busy machine comes to it; a handshake that nobody ends is broken off.
+        _done, waiting = await asyncio.wait(accepting, timeout=1)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
     while log.open:
         for transport in list(log.open):
             transport.abort()

@@ -53,6 +53,7 @@ def test_one_clock_leads_and_each_mail_goes_once(several: Serving) -> None:
     assert "rror" not in several.said
 
 
+@pytest.mark.sqlite("a matter of processes, not of the database")
 def test_when_the_leader_dies_another_leads_and_it_is_replaced(several: Serving) -> None:
     dead = wait_for(lambda: leader(several), "a leader")
     os.kill(dead, signal.SIGKILL)
@@ -65,6 +66,7 @@ def test_when_the_leader_dies_another_leads_and_it_is_replaced(several: Serving)
     assert leader(several) != dead
 
 
+@pytest.mark.sqlite("a matter of processes, not of the database")
 def test_connections_that_are_kept_are_shared_out(several: Serving) -> None:
     with contextlib.ExitStack() as stack:
         before = {pid: sockets(pid) for pid in several.children()}
@@ -86,6 +88,7 @@ def sockets(pid: int) -> int:
     return count
 
 
+@pytest.mark.sqlite("a matter of processes, not of the database")
 def test_the_end_drains_every_process(several: Serving) -> None:
     processes = several.children()
     several.process.terminate()

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.content.library import Library
 from newsletter.db import Database
 from newsletter.delivery import message
 from newsletter.delivery.copies import Copies
@@ -21,6 +20,7 @@ from newsletter.issues import publishing
 from newsletter.issues.compiler import compile_issue
 from newsletter.models import Edition
 from newsletter.settings import Settings
+from tests import shared
 from tests.delivery import keys
 from tests.delivery.conftest import add_issue, add_readers
 from tests.delivery.keys import verified
@@ -135,7 +135,7 @@ def test_every_header_and_part_of_a_real_issue_is_legal_and_signed(
         ):
             reader.locale = locale
     with database.write() as session:
-        library = Library(signing.content_dir, signing.timezone)
+        library = shared.shelf(signing)
         issue = compile_issue(session, signing, library, now, "monthly")
         assert issue is not None
         publishing.send(session, signing, issue.number, now)

@@ -10,7 +10,6 @@ from itertools import chain
 import html5lib
 import pytest
 
-from newsletter.content.library import Library
 from newsletter.db import Database
 from newsletter.delivery.copies import Copies
 from newsletter.delivery.ledger import Claimed
@@ -19,6 +18,7 @@ from newsletter.issues import publishing
 from newsletter.issues.compiler import compile_issue
 from newsletter.models import Edition
 from newsletter.settings import Settings
+from tests import shared
 from tests.delivery.conftest import add_readers
 from tests.delivery.octets import headers_of, lines_of, received
 
@@ -58,7 +58,7 @@ def pairs(database: Database, settings: Settings, now: datetime) -> list[tuple[C
     with database.write() as session:
         for reader, locale in zip(add_readers(session, 4, now), LOCALES, strict=True):
             reader.locale = locale
-        library = Library(settings.content_dir, settings.timezone)
+        library = shared.shelf(settings)
         issue = compile_issue(session, settings, library, now, "monthly")
         assert issue is not None
         publishing.send(session, settings, issue.number, now)

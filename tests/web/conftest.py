@@ -11,19 +11,21 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Page
+from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from newsletter import suppression
-from newsletter.app import create_app
-from newsletter.content.library import Library
+from newsletter.app import Site, create_app
 from newsletter.db import Database, connect
-from newsletter.issues import publishing
+from newsletter.issues import publishing, searching
 from newsletter.issues.compiler import compile_issue
-from newsletter.models import Base, Subscriber, SubscriberState, SuppressionReason
+from newsletter.models import Base, ItemNumber, Subscriber, SubscriberState, SuppressionReason
 from newsletter.settings import Settings, load
 from newsletter.subscribers import work
 from newsletter.subscribers.preferences import choice
 from newsletter.tokens import Purpose, Tokens
 from newsletter.web.answers import HONEYPOT
+from tests import shared
 from tests.postgres import copy_rows
 from tests.web.served import open_page, serve
 
@@ -32,10 +34,15 @@ PUBLISHED = (
     "sdg-partnerschappen-proefprojecten",
     "week-duurzame-gemeente-2027",
     "stuur-je-verhaal",
+    "evergem-guaranda-bronnen",
+    "sint-niklaas-tambacounda-compost",
 )
+PICTURED = PUBLISHED[4:]  # the first above its story, the second in it
 # The purposes whose tokens are bound to the address.
 BOUND = (Purpose.CONFIRM, Purpose.NEVER)
 WAITING = "kortrijk-chefchaouen-drie-jaar"
+
+Site.jinja_options = {"bytecode_cache": shared.Compiled()}
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,13 @@ class World:
             ]
 
 
+def withdraw(session: Session, slug: str, at: datetime | None = None) -> None:
+    """An editor made a published item a draft, and something was compiled after that."""
+    found = update(ItemNumber).where(ItemNumber.slug == slug)
+    session.execute(found.values(withdrawn_at=at or datetime.now(UTC)))
+    searching.forget(session, {slug})
+
+
 Build = Callable[..., World]
 
 
@@ -106,7 +120,7 @@ def build(settings: Settings, database: Database) -> Build:
 
     def build(**changes: Any) -> World:
         changed = replace(settings, **({"work_bits": 4} | changes))
-        app = create_app(changed, database)
+        app = create_app(changed, database, shared.shelf(changed))
         app.config["PROPAGATE_EXCEPTIONS"] = False
         return World(app, changed, database)
 
@@ -125,7 +139,7 @@ def published_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory
     shutil.copy(migrated_file, file)
     settings = load(environ={}, env_file=file.parent / "no.env", INSTANCE_DIR=str(file.parent))
     database = connect(settings.database_url)
-    library = Library(settings.content_dir, settings.timezone)
+    library = shared.shelf(settings)
     now = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
     with database.write() as session:
         issue = compile_issue(session, settings, library, now, None, PUBLISHED)

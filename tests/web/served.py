@@ -15,10 +15,11 @@ from werkzeug.serving import make_server
 from newsletter.app import create_app
 from newsletter.db import Database, connect
 from newsletter.settings import Settings, load
+from tests import shared
 
 PHONE, DESK = ViewportSize(width=320, height=568), ViewportSize(width=1280, height=900)
 # Answers with these are meant, and so is what the browser says of them.
-EXPECTED = ("status of 404", "status of 405", "status of 422", "status of 429")
+EXPECTED = tuple(f"status of {code}" for code in (404, 405, 410, 422, 429))
 
 
 def serve(folder: Path, published_file: Path) -> Iterator[tuple[Flask, Settings, Database]]:
@@ -29,7 +30,7 @@ def serve(folder: Path, published_file: Path) -> Iterator[tuple[Flask, Settings,
     settings = load(environ={}, env_file=folder / "no.env", INSTANCE_DIR=str(folder))
     settings = replace(settings, base_url=f"http://127.0.0.1:{port}", work_bits=4)
     database = connect(settings.database_url)
-    app = create_app(settings, database)
+    app = create_app(settings, database, shared.shelf(settings))
     server = make_server("127.0.0.1", port, app, threaded=True)
     server.daemon_threads = True  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever)

@@ -24,6 +24,7 @@ from newsletter.settings import Settings
 
 # Requests at the same time, in each process. Many wait for one commit, which serves them together.
 THREADS = 16
+SITE = "newsletter.app"  # by name, as gunicorn loads any site: commands stand below it
 GRACE = 4  # seconds a stopping worker gets beside GRACE_SECONDS, before it is killed
 
 
@@ -38,6 +39,8 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.hangup = signal.getsignal(signal.SIGHUP)
         self.largest_body = 0  # octets; known once the site is loaded
         self.turns = Turns()
+        # Read before the fork: a worker that takes a dead one's place is there at once.
+        self.site_module = importlib.import_module(SITE)
         super().__init__()
 
     def load_config(self) -> None:
@@ -60,8 +63,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Flask:
         """The site, made in each worker."""
-        # By name, as gunicorn loads any site: commands stand below the application.
-        app: Flask = importlib.import_module("newsletter.app").create_app(self.settings)
+        app: Flask = self.site_module.create_app(self.settings)
         self.largest_body = app.config["MAX_CONTENT_LENGTH"]
         return app
 
