@@ -29,6 +29,7 @@ from newsletter.web import (
     inbox,
     leaving,
     page,
+    pictures,
     preferences,
     proof,
     public,
@@ -47,6 +48,7 @@ SITES = (
     leaving,
     embed,
     archive,
+    pictures,
     finding,
     feeds,
     proof,
@@ -94,8 +96,13 @@ class Site(Flask):
         self.logger.error("Error in %s %s", request.method, request.endpoint, exc_info=exc_info)
 
 
-def create_app(settings: Settings | None = None, database: Database | None = None) -> Flask:
-    """The whole site, as a WSGI application. Raises FixSettings when a setting makes no sense."""
+def create_app(
+    settings: Settings | None = None,
+    database: Database | None = None,
+    library: Library | None = None,
+) -> Flask:
+    """The whole site, as a WSGI application; what is not given is made from the settings.
+    Raises FixSettings when a setting makes no sense."""
     settings = settings or settings_module.load()
     app = Site("newsletter", static_folder=str(page.STATIC_DIR), template_folder=_templates())
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY, SEND_FILE_MAX_AGE_DEFAULT=STATIC_AGE)
@@ -109,7 +116,7 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
         database=database or connect(settings.database_url),
         tokens=tokens_of(settings),
         links=Links(settings.base_url),
-        library=Library(settings.content_dir, settings.timezone),
+        library=library or Library(settings.content_dir, settings.timezone),
     )
     _set_up_templates(app)
     _set_up_errors(app)

@@ -180,6 +180,13 @@ class Plain:
         return at.astimezone(UTC).isoformat(" ", "microseconds").removesuffix("+00:00")
 
 
+def moment(kept: object) -> datetime:
+    """A time as `Plain` reads it from either database, aware, in UTC."""
+    found = datetime.fromisoformat(kept) if isinstance(kept, str) else kept
+    assert isinstance(found, datetime)  # noqa: S101 (there is no third way to keep a time)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
 def insertion(session: Session, table: type[Base]) -> Any:
     """An INSERT into `table` that can say `on_conflict_do_…`, on either database."""
     make = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert

@@ -2,7 +2,7 @@
 
 import io
 from datetime import date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from babel.support import NullTranslations, Translations
 DEFAULT = "nl"
 LOCALES = ("nl", "fr", "en", "de")
 REGIONS = {"en": "en_GB"}  # dates and numbers of Europe
+KEPT = 4096  # names and dates that are kept as words: making them costs more than a page
 WEEKDAY = {"en": "EEEE d MMMM y"}  # CLDR's "full" has a comma that stumbles in a sentence
 
 
@@ -57,17 +58,20 @@ def region(locale: str) -> str:
     return REGIONS.get(locale, locale)
 
 
+@cache
 def own_name(locale: str) -> str:
     """What speakers call their language, as it stands in a list: Nederlands, Français."""
     name = Locale(locale).get_display_name(locale) or locale
     return name[:1].upper() + name[1:]
 
 
+@cache
 def language_name(language: str, locale: str) -> str:
     """What speakers of `locale` call `language`: language_name("nl", "fr") is "néerlandais"."""
     return Locale(language).get_display_name(locale) or language
 
 
+@lru_cache(KEPT)
 def country_name(code: str, locale: str) -> str:
     """Name of the country with an ISO 3166-1 code: country_name("BJ", "nl") is "Benin"."""
     return str(Locale(locale).territories.get(code, code))
@@ -77,7 +81,13 @@ def long_date(value: date | datetime, locale: str, zone: ZoneInfo) -> str:
     """ "23 november 2026", on the calendar of `zone`."""
     if isinstance(value, datetime):
         value = value.astimezone(zone).date()
-    return format_date(value, "long", locale=region(locale))
+    return day_in_words(value, "long", region(locale))
+
+
+@lru_cache(KEPT)
+def day_in_words(day: date, pattern: str, place: str) -> str:
+    """A day by a pattern of CLDR, such as "MMM y", with the words of a locale."""
+    return format_date(day, pattern, locale=place)
 
 
 def date_and_time(value: datetime, locale: str, zone: ZoneInfo) -> str:
@@ -95,7 +105,7 @@ def date_and_hours(start: datetime, end: datetime, locale: str, zone: ZoneInfo) 
 
 def _day_and_time(value: datetime, locale: str, zone: ZoneInfo) -> tuple[str, str]:
     local, place = value.astimezone(zone), region(locale)
-    day = format_date(local.date(), WEEKDAY.get(locale, "full"), locale=place)
+    day = day_in_words(local.date(), WEEKDAY.get(locale, "full"), place)
     return day, format_time(local.time(), "HH:mm", locale=place)
 
 

@@ -113,6 +113,34 @@ def test_people_and_their_proofs_survive_0003_up_and_down(empty: Database) -> No
     assert is_current(empty)
 
 
+def test_0007_takes_what_was_withdrawn_before_out_of_the_archives_lists(empty: Database) -> None:
+    _step(empty, "upgrade", "0006")
+    tables = _tables(empty).tables
+    issue = {"number": 1, "state": "sent", "compiled_at": AT, "planned_at": AT, "by_clock": False}
+    numbered = {"repeat": False, "issue_number": 1}
+    frozen = {"issue_number": 1, "locale": "nl", "language": "nl", "position": 0, "topics": "a"}
+    frozen |= {"date": AT.date(), "title": "T", "summary": "S", "facts": {}, "html": "", "text": ""}
+    listed = {"locale": "nl", "language": "nl", "issue_number": 1, "first_at": AT, "updated_at": AT}
+    listed |= {"dated": False, "head": "t", "words": "s", "parts": ""}
+    with empty.engine.begin() as connection:
+        connection.execute(tables["issues"].insert(), issue)
+        for id, (slug, gone) in enumerate((("staat", None), ("weg", AT)), start=1):
+            rows: dict[str, dict[str, Any]] = {
+                "item_numbers": numbered | {"number": id, "slug": slug, "withdrawn_at": gone},
+                "pieces": frozen | {"id": id, "slug": slug, "hash": slug, "item_number": id},
+                "published": listed | {"id": id, "slug": slug, "piece_id": id},
+                "subjects": {"kind": "topic", "key": "a", "locale": "nl", "slug": slug, "name": ""},
+            }
+            for name, row in rows.items():
+                connection.execute(tables[name].insert(), row)
+    _step(empty, "upgrade", "0007")
+    after = _everything(empty)
+    assert [row["slug"] for row in after["published"]] == ["staat"]
+    assert [row["slug"] for row in after["subjects"]] == ["staat"]
+    assert len(after["pieces"]) == len(after["item_numbers"]) == 2
+    assert after["intros"] == []
+
+
 def _step(database: Database, direction: str, revision: str) -> None:
     with database.engine.begin() as connection:
         getattr(command, direction)(migration_config(connection), revision)

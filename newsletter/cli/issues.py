@@ -1,19 +1,22 @@
 """`newsletter issues …`: compile, look, send, stop."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 from sqlalchemy.orm import Session
 
-from newsletter.cli.office import Office, as_json, open_office, print_json
+from newsletter.cli.office import Office, as_json, open_office, print_json, progress
 from newsletter.delivery import ledger
 from newsletter.delivery.sender import utcnow
 from newsletter.errors import FixRequest
+from newsletter.i18n import LOCALES
 from newsletter.issues import publishing, slots
-from newsletter.issues.compiler import compile_issue
+from newsletter.issues.compiler import compile_issue, read_ahead
 from newsletter.issues.planning import base_editions
 from newsletter.issues.preflight import PreflightFinding, external
+from newsletter.issues.preflight.finding import told_once
 from newsletter.models import Edition, Issue
 
 FINDING = ("grade", "rule", "message", "where")
@@ -41,8 +44,11 @@ def compile_command(
         known = ", ".join(office.settings.cadences)
         raise FixRequest(f"There is no cadence {cadence!r}; CADENCES names: {known}.")
     wanted = None if slugs else cadence or office.settings.default_cadence
+    chosen = (office.settings, office.library, utcnow(), wanted, slugs)
+    with office.database.read() as session:
+        read_ahead(session, *chosen)
     with office.database.write() as session:
-        issue = compile_issue(session, office.settings, office.library, utcnow(), wanted, slugs)
+        issue = compile_issue(session, *chosen)
         found = issue.number if issue else None
     if as_json:
         print_json({"number": found})
@@ -96,14 +102,15 @@ def preflight(number: int, links: bool, as_json: bool) -> None:
         issue = publishing.get(session, number)
         found = publishing.check(session, office.settings, issue, utcnow())
         outside = _outside_links(session, office, issue) if links else {}
-    found += _broken(outside)  # the network, when no transaction is open any more
+    found += _broken(outside, as_json)  # the network, when no transaction is open any more
     if as_json:
         rows = [{name: str(getattr(f, name)) for name in FINDING} for _locale, f in found]
         print_json([{"locale": found[i][0], **row} for i, row in enumerate(rows)])
     else:
-        for locale, finding in found:
-            click.echo(f"{finding.grade}  {locale}: {finding}")
-        click.echo(_summary([finding.grade for _locale, finding in found]))
+        once = told_once(found)
+        for grade, line in once:
+            click.echo(f"{grade}  {line}")
+        click.echo(_summary([grade for grade, _line in once]))
     raise SystemExit(1 if any(finding.grade == "stop" for _locale, finding in found) else 0)
 
 
@@ -168,23 +175,27 @@ def _outside_links(session: Session, office: Office, issue: Issue) -> dict[str, 
     """The links of an issue to other sites, each with the first locale that has it."""
     found: dict[str, str] = {}
     editions = base_editions(session, office.settings, issue, utcnow())
-    for locale, (edition, _pieces) in editions.items():
+    for locale in (one for one in LOCALES if one in editions):
+        edition, _pieces = editions[locale]
         for url in external.external_links(edition.html, office.settings.base_url):
             found.setdefault(url, locale)
     return found
 
 
-def _broken(outside: dict[str, str]) -> list[tuple[str, PreflightFinding]]:
-    found = external.check_links(outside)
+def _broken(outside: dict[str, str], quiet: bool) -> list[tuple[str, PreflightFinding]]:
+    with progress("Asking other sites", len(outside), quiet=quiet) as advance:
+        found = external.check_links(outside, progress=advance)
     return [(outside[finding.where.removeprefix("link ")], finding) for finding in found]
 
 
-def _summary(grades: list[str]) -> str:
+def _summary(grades: Sequence[str]) -> str:
     if not grades:
         return "No findings."
+    count = "1 finding" if len(grades) == 1 else f"{len(grades)} findings"
     stops = grades.count("stop")
-    ending = f"{stops} of them stop the issue" if stops else "none of them stops the issue"
-    return f"{len(grades)} findings; {ending}."
+    if stops == len(grades):
+        return f"{count}; the issue cannot be sent."
+    return f"{count}; {f'{stops} of them stop' if stops else 'none of them stops'} the issue."
 
 
 def _moment(office: Office, text: str) -> datetime:

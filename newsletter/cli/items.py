@@ -15,7 +15,7 @@ def command() -> None:
 
 def _library() -> Library:
     settings = settings_module.load()
-    return Library(settings.content_dir, settings.timezone)
+    return Library(settings.content_dir, settings.timezone, settings.cadences)
 
 
 @command.command("list")
@@ -44,9 +44,11 @@ def list_items(as_json: bool) -> None:
 @command.command("check")
 @as_json
 def check_items(as_json: bool) -> None:
-    """Every error in front matter and text, with file and line."""
+    """Every error in front matter, text and pictures, with file and line."""
     library = _library()
     findings = library.check()
+    for hint in library.hints():
+        click.echo(f"{hint} (A hint, no error.)", err=True)
     if as_json:
         print_json([{"path": f.path, "line": f.line, "message": f.message} for f in findings])
         raise SystemExit(1 if findings else 0)

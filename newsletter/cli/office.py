@@ -31,7 +31,7 @@ class Office:
     @property
     def library(self) -> Library:
         """The shelf of items."""
-        return Library(self.settings.content_dir, self.settings.timezone)
+        return Library(self.settings.content_dir, self.settings.timezone, self.settings.cadences)
 
 
 def open_database(settings: Settings) -> Database:

@@ -6,7 +6,7 @@ import stat
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from newsletter.content.source import LARGEST
 
@@ -51,9 +51,29 @@ class Files:
         path = self.root / folder / name
         return path.is_file() and self._is_inside(path)
 
-    def load(self, path: Path, make: Callable[[bytes], Made]) -> Made:
-        """What `make` made of the file's bytes, kept until the file changes. At most one byte more
-        than LARGEST is read. Raises NotAFile, FileNotFoundError."""
+    def load(self, path: Path, make: Callable[[bytes], Made], most: int = LARGEST) -> Made:
+        """What `make` made of the file's bytes, kept until the file changes; always the same `make`
+        for a path. At most one byte more than `most` is read. Raises NotAFile, FileNotFoundError.
+        """
+        with self._opened(path) as (file, state):
+            # Taken before reading: a change during the read is seen the next time.
+            key = (state.st_mtime_ns, state.st_size, state.st_ino)
+            with self._lock:
+                known = self._made.get(path)
+            if known is None or known[0] != key:
+                known = (key, make(file.read(most + 1)))
+                with self._lock:
+                    self._made[path] = known
+        made: Made = known[1]
+        return made
+
+    def read(self, path: Path, most: int = LARGEST) -> bytes:
+        """The file's bytes as they are now, at most one more than `most`. Raises as `load` does."""
+        with self._opened(path) as (file, _state):
+            return file.read(most + 1)
+
+    @contextlib.contextmanager
+    def _opened(self, path: Path) -> Iterator[tuple[BinaryIO, os.stat_result]]:
         if path.is_symlink() and not self._is_inside(path):
             raise NotAFile("This link leads out of the content folder; put the file itself here.")
         try:
@@ -62,25 +82,10 @@ class Files:
         except PermissionError:
             raise NotAFile("The file may not be read; change its permissions.") from None
         with os.fdopen(handle, "rb") as file:
-            made: Made = self._load_open(path, file.fileno(), file.read, make)
-        return made
-
-    def _load_open(
-        self, path: Path, handle: int, read: Callable[[int], bytes], make: Callable[[bytes], Made]
-    ) -> Made:
-        state = os.fstat(handle)
-        if not stat.S_ISREG(state.st_mode):
-            raise NotAFile("This is not a file; remove it from the content folder.")
-        # Taken before reading: a change during the read is seen the next time.
-        key = (state.st_mtime_ns, state.st_size, state.st_ino)
-        with self._lock:
-            known = self._made.get(path)
-        if known is None or known[0] != key:
-            known = (key, make(read(LARGEST + 1)))
-            with self._lock:
-                self._made[path] = known
-        made: Made = known[1]
-        return made
+            state = os.fstat(handle)
+            if not stat.S_ISREG(state.st_mode):
+                raise NotAFile("This is not a file; remove it from the content folder.")
+            yield file, state
 
     def _is_inside(self, path: Path) -> bool:
         return path.resolve().is_relative_to(self.root.resolve())

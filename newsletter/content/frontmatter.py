@@ -13,15 +13,15 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale
 
-from newsletter.content import fields
+from newsletter.content import alternatives, fields
 from newsletter.content.fields import Fields
+from newsletter.content.names import picture_fault
 from newsletter.content.safety import WEB
 from newsletter.content.source import Note
 
 READY, DRAFT = "ready", "draft"
 LONGEST_TITLE = 120
 LONGEST_SUMMARY = 600
-IMAGE = re.compile(r"[a-z0-9][a-z0-9._-]*\.(png|jpe?g|gif)")
 
 _ITEM_KEYS = (
     "title", "date", "status", "topics", "summary", "image", "image_alt", "image_credit", "link",
@@ -170,11 +170,13 @@ def _image(found: Fields) -> str:
             if found.has(name) and not found.has("image"):
                 found.refuse(name, f"'{name}' has no 'image' to go with; add one or remove it.")
         return ""
-    if not IMAGE.fullmatch(image):
-        kinds = "the name (lower-case) of a png, jpg or gif file in content/images"
-        found.refuse("image", f"'{image[:80]}' in 'image' has to be {kinds}.")
+    if fault := picture_fault(image):
+        found.refuse("image", f"The picture '{image[:80]}' {fault}")
     if not found.has("image_alt"):
         found.refuse("image", "'image' needs an 'image_alt' that says what the picture shows.")
+    alt = found.text("image_alt")
+    if alt is not None and (fault := alternatives.fault(alt, image)):
+        found.refuse("image_alt", f"The alternative text of '{image[:80]}' {fault}")
     return image
 
 

@@ -4,7 +4,7 @@ Files are read anew whenever they change; nothing needs to be restarted or told.
 be used by many threads.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,9 @@ from zoneinfo import ZoneInfo
 from newsletter.content import frontmatter, names, source
 from newsletter.content.files import Files, NotAFile
 from newsletter.content.frontmatter import FrontMatter, PageMatter, Read
-from newsletter.content.markdown import Body, convert
+from newsletter.content.gallery import Gallery
+from newsletter.content.intros import Greeting, Intros
+from newsletter.content.markdown import Body, Picture, convert
 from newsletter.content.shelf import Item, ItemText, Page
 from newsletter.content.source import Note
 from newsletter.content.topics import Topics
@@ -24,9 +26,13 @@ from newsletter.i18n import DEFAULT, LOCALES
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
 # A translation tells the same: these facts are equal in all languages of an item.
-SHARED = ("date", "topics", "country", "sdgs", "deadline")
+SHARED = ("date", "topics", "country", "sdgs", "deadline", "image")
 Matter = TypeVar("Matter", bound=FrontMatter | PageMatter)
 _Where = tuple[Path, int, str]
+_NO_CREDIT = {
+    True: "The picture '{}' has no credit; say whose it is as 'image_credit'.",
+    False: "The picture '{}' has no credit; say whose it is behind its name, between quotes.",
+}
 
 
 class Text(NamedTuple, Generic[Matter]):
@@ -40,14 +46,20 @@ class Text(NamedTuple, Generic[Matter]):
     body: Body
     body_line: int
     notes: tuple[Note, ...]
+    pictures: tuple[Picture, ...] = ()
 
 
 class Library:
-    """All content under `folder`; event times without an offset are on the clocks of `zone`."""
+    """All content under `folder`; event times without an offset are on the clocks of `zone`.
+    With `cadences`, an intro of another one gets a hint."""
 
-    def __init__(self, folder: Path, zone: ZoneInfo = BRUSSELS) -> None:
+    def __init__(
+        self, folder: Path, zone: ZoneInfo = BRUSSELS, cadences: Collection[str] | None = None
+    ) -> None:
         self.folder = folder
+        self.gallery = Gallery(folder)
         self._files = Files(folder)
+        self._intros = Intros(self._files, cadences)
         self._read_item = partial(frontmatter.read_item, zone=zone)
         self._pages_read: tuple[object, list[Text[PageMatter]]] = (None, [])
 
@@ -75,6 +87,20 @@ class Library:
         """Everything there is to mend on the shelf, by file and line."""
         return self._inspect()[1]
 
+    def hints(self) -> list[Finding]:
+        """What may have been forgotten; it stops nothing."""
+        found: list[_Where] = [
+            (text.path, picture.line, _NO_CREDIT[picture.lead].format(picture.name))
+            for text in self._texts("items", self._read_item)
+            for picture in text.pictures
+            if not picture.credited
+        ]
+        return self._findings([*found, *((path, *note) for path, note in self._intros.unused())])
+
+    def intros(self, cadence: str | None) -> dict[str, Greeting]:
+        """The editors' intros for an issue of a cadence (None: for all readers), by locale."""
+        return self._intros.of(cadence)
+
     def pages(self, locale: str) -> list[Page]:
         """All pages that can be read, by `order`, each in `locale` where it exists."""
         texts = self._pages()
@@ -94,7 +120,8 @@ class Library:
         found += [(text.path, *note) for text in pages for note in text.notes]
         if not topics.notes:  # a broken topics.toml makes every topic unknown
             found += _unknown_topics(items, topics.names)
-        found += self._missing_images(items)
+        found += self._unfit_pictures(items)
+        found += [(path, *note) for path, note in self._intros.check()]
         found += [*_doubles(items), *_doubles(pages), *_contradictions(items), *_incomplete(items)]
         return items, self._findings(found)
 
@@ -131,19 +158,20 @@ class Library:
             if not path.name.endswith(".md"):
                 continue
             try:
-                texts.append(self._files.load(path, partial(_read, path, name, read)))
+                texts.append(
+                    self._files.load(path, partial(_read, path, name, read, folder == "items"))
+                )
             except NotAFile as error:
                 found.append((path, 1, str(error)))
             except FileNotFoundError:
                 continue
         return texts
 
-    def _missing_images(self, texts: Iterable[Text[FrontMatter]]) -> Iterator[_Where]:
+    def _unfit_pictures(self, texts: Iterable[Text[FrontMatter]]) -> Iterator[_Where]:
         for text in texts:
-            image = text.front.image if text.front else ""
-            if image and not self._files.has("images", image):
-                message = f"The picture '{image}' is not in content/images; put it there."
-                yield text.path, text.lines["image"], message
+            for picture in text.pictures:
+                if fault := self.gallery.fault(picture.name, lead=picture.lead):
+                    yield text.path, picture.line, f"The picture '{picture.name}' {fault}"
 
     def _findings(self, found: Iterable[_Where]) -> list[Finding]:
         return [
@@ -153,17 +181,37 @@ class Library:
 
 
 def _read(
-    path: Path, name: names.Name, read: Callable[[str], Read[Matter]], data: bytes
+    path: Path,
+    name: names.Name,
+    read: Callable[[str], Read[Matter]],
+    pictures: bool,
+    data: bytes,
 ) -> Text[Matter]:
     cut = source.read(data)
     if cut.header is None:
         return Text(path, name.slug, name.locale, None, {}, Body("", ""), 1, cut.notes)
     front = read(cut.header)
-    body, faults = convert(cut.body, name.locale or DEFAULT, anchor=name.slug)
-    below = tuple(Note(note.line + cut.body_line - 1, note.message) for note in faults)
-    notes = (*cut.notes, *front.notes, *below)
-    lines = dict(front.lines)
-    return Text(path, name.slug, name.locale, front.value, lines, body, cut.body_line, notes)
+    language, above = name.locale or DEFAULT, cut.body_line - 1
+    body, faults, placed = convert(cut.body, language, name.slug, pictures=pictures)
+    below = tuple(Note(note.line + above, note.message) for note in faults)
+    return Text(
+        path,
+        name.slug,
+        name.locale,
+        front.value,
+        dict(front.lines),
+        body,
+        cut.body_line,
+        notes=(*cut.notes, *front.notes, *below),
+        pictures=(*_lead(front), *(one._replace(line=one.line + above) for one in placed)),
+    )
+
+
+def _lead(front: Read[Matter]) -> Iterator[Picture]:
+    """The picture above the story."""
+    if isinstance(front.value, FrontMatter) and front.value.image:
+        credited = bool(front.value.image_credit)
+        yield Picture(front.lines["image"], front.value.image, credited, lead=True)
 
 
 def _page(texts: Iterable[Text[PageMatter]], name: str, locale: str) -> Page | None:

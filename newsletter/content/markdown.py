@@ -5,6 +5,7 @@ behind `_sanitise` alone: bleach (which reached its end in June 2026), then nh3 
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 from xml.etree.ElementTree import Element, tostring
@@ -13,16 +14,17 @@ import bleach
 import nh3
 
 from newsletter.content import tree
-from newsletter.content.plaintext import to_text
+from newsletter.content.names import PICTURE
+from newsletter.content.plaintext import SAID, to_text
 from newsletter.content.safety import ANY, strip
 from newsletter.content.source import Note
 from newsletter.content.typography import set_type
-from newsletter.i18n import DEFAULT
+from newsletter.i18n import DEFAULT, translate
 
 TAGS = frozenset(
     (
         "p", "h3", "h4", "ul", "ol", "li", "dl", "dt", "dd", "blockquote", "pre", "code", "hr",
-        "br", "a", "strong", "em", "sup", "table", "thead", "tbody", "tr", "th", "td",
+        "br", "a", "strong", "em", "sup", "table", "thead", "tbody", "tr", "th", "td", "img",
     )
 )  # fmt: skip
 ATTRIBUTES = {
@@ -32,12 +34,15 @@ ATTRIBUTES = {
     "ol": {"start"},
     "li": {"id"},
     "sup": {"id"},
+    "img": {"src", "alt"},
 }
 _VALUES = {
     "scope": re.compile("col"),
     "align": re.compile("left|right|center"),
     "start": re.compile("[0-9]{1,8}"),
     "id": re.compile("[a-z0-9-]+-fn(ref)?-[0-9]+"),
+    "src": re.compile(tree.IMAGES + PICTURE.pattern),
+    "alt": re.compile(".+"),
     "href": re.compile(r"#[a-z0-9-]+-fn-[0-9]+|(https?://|mailto:).+", re.IGNORECASE),
 }
 
@@ -51,11 +56,22 @@ class Body:
     text: str
 
 
+class Picture(NamedTuple):
+    """A picture that an item names: its line, its file below content/images, whether it is said
+    whose it is, and whether it stands above the story (`lead`)."""
+
+    line: int
+    name: str
+    credited: bool
+    lead: bool = False
+
+
 class Converted(NamedTuple):
-    """A body and what to mend in it; lines count from 1 at the body's first line."""
+    """A body, what to mend in it, and its pictures; lines count from 1 at the body's first line."""
 
     body: Body
     notes: tuple[Note, ...]
+    pictures: tuple[Picture, ...] = ()
 
 
 def render(markdown: str, language: str = DEFAULT, anchor: str = "") -> Body:
@@ -64,20 +80,42 @@ def render(markdown: str, language: str = DEFAULT, anchor: str = "") -> Body:
     return convert(markdown, language, anchor).body
 
 
-def convert(markdown: str, language: str = DEFAULT, anchor: str = "") -> Converted:
-    """`render`, and notes about headings, links, pictures and HTML that an editor has to mend."""
+def convert(
+    markdown: str, language: str = DEFAULT, anchor: str = "", *, pictures: bool = False
+) -> Converted:
+    """`render`, and notes about headings, links, pictures and HTML that an editor has to mend.
+
+    With `pictures` the body may show some: `<img src="images/NAME" alt="…">`, to be made ready.
+    """
     if tangle := tree.first_tangle(markdown):
         message = f"This paragraph has more than {tree.MOST_BRACKETS} brackets '['; split it up."
         return Converted(_as_typed(markdown), (Note(tangle, message),))
     try:
-        grown = tree.grow(markdown, anchor)
+        grown = tree.grow(markdown, anchor, pictures)
+        _describe_pictures(grown.root, language)
         set_type(grown.root, language)
         body = Body(_sanitise(_to_html(grown.root)), to_text(grown.root))
     except RecursionError:
         return Converted(
             _as_typed(markdown), (Note(1, "The text is nested too deeply; flatten it."),)
         )
-    return Converted(body, _locate(grown.problems, strip(markdown).split("\n")))
+    lines = strip(markdown).split("\n")
+    return Converted(body, _locate(grown.problems, lines), _pictures(grown.placed, lines))
+
+
+def _describe_pictures(root: Element, language: str) -> None:
+    """Leave in each what the text part says in its place."""
+    for image in root.iter("img"):
+        image.set(SAID, translate(language, "[Beeld: %(alt)s]", alt=image.get("alt", "")))
+
+
+def _pictures(placed: Iterable[tree.Placed], lines: list[str]) -> tuple[Picture, ...]:
+    left: dict[str, list[int]] = {}
+    found = []
+    for name, snippet, credited in placed:
+        places = left.setdefault(snippet, _places(tree.Problem(snippet, ""), lines))
+        found.append(Picture(places.pop(0) if len(places) > 1 else places[0], name, credited))
+    return tuple(found)
 
 
 def _to_html(root: Element) -> str:

@@ -1,4 +1,4 @@
-"""File names of the shelf: `slug.locale.md`."""
+"""File names of the shelf: `slug.locale.md` of texts, `folder/name.jpg` of pictures."""
 
 import re
 import unicodedata
@@ -8,6 +8,10 @@ from newsletter.i18n import LOCALES
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 LONGEST_SLUG = 100
+# Below content/images; no part begins with a dot, so that none leads up or is hidden.
+PICTURE = re.compile(r"(?:[a-z0-9][a-z0-9_-]*/)*[a-z0-9][a-z0-9._-]*\.(?:png|jpe?g|gif|webp)")
+_KINDS = ("png", "jpg", "jpeg", "gif", "webp")
+_ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]+:|//", re.IGNORECASE)
 _LEFTOVER = re.compile(r"\..*|.*~|.*\.(swp|tmp|bak)|#.*#")
 
 
@@ -40,6 +44,26 @@ def split(name: str) -> Name:
         rule = "lower-case letters, digits and single hyphens only"
         return Name(slug, "", f"The slug '{slug}' may have {rule}; name it '{better}'.")
     return Name(slug, locale)
+
+
+def picture_fault(written: str) -> str | None:
+    """Why `written` names no picture of the shelf, to be put after "The picture … "; None: it may
+    be one."""
+    if written.lower().startswith("data:"):
+        return "is written into the text; save it in content/images and write its name."
+    if _ELSEWHERE.match(written):
+        return "stands on another site; save it in content/images and write its name."
+    kind = written.rpartition(".")[2].lower()
+    if kind not in _KINDS:
+        return "is no png, jpg, gif or webp; save it as one and write its name."
+    if written.startswith("/") or ".." in written.split("/") or "\\" in written:
+        return "is a path; write its name only, as it is below content/images."
+    if not PICTURE.fullmatch(written):
+        folders = [_slugify(part) for part in written.split("/")[:-1]]
+        stem = _slugify(written.rpartition("/")[2].rpartition(".")[0])
+        better = "/".join([*folders, f"{stem}.{kind}"])
+        return f"may have lower-case letters, digits and hyphens only; name it '{better}'."
+    return None
 
 
 def _slugify(text: str) -> str:

@@ -12,6 +12,7 @@ NARROWEST = 24
 BLOCKS = {
     "p", "h3", "h4", "ul", "ol", "dl", "dt", "dd", "blockquote", "pre", "table", "hr", "div",
 }  # fmt: skip
+SAID = "said"  # the attribute of a picture that holds what is printed in its place
 _SPACES = re.compile(r"[ \t\n]+")
 
 
@@ -46,6 +47,8 @@ def _squeeze(text: str | None) -> str:
 def _inline(element: Element) -> str:
     if element.tag == "br":
         return "\n"
+    if element.tag == "img":
+        return element.get(SAID, "")
     inner = _squeeze(element.text)
     inner += "".join(_inline(child) + _squeeze(child.tail) for child in element)
     if element.tag == "sup":

@@ -30,6 +30,15 @@ class Source(NamedTuple):
 
 def read(data: bytes) -> Source:
     """Decode and cut a whole file."""
+    text, notes = plain(data)
+    if notes and not text:
+        return Source(None, "", 1, notes)
+    header, body, body_line, note = _cut(text.split("\n"))
+    return Source(header, body, body_line, (*notes, *([note] if note else [])))
+
+
+def plain(data: bytes) -> tuple[str, tuple[Note, ...]]:
+    """Decode a whole file; without forbidden characters, and empty when it cannot be read."""
     if len(data) > LARGEST:
         return _unreadable(1, f"The file is larger than {LARGEST // 1000} kB; make it shorter.")
     try:
@@ -37,13 +46,11 @@ def read(data: bytes) -> Source:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         return _unreadable(line, "This line is not UTF-8; save the file with UTF-8 encoding.")
-    notes = _forbidden_characters(text)
-    header, body, body_line, note = _cut(strip(text).split("\n"))
-    return Source(header, body, body_line, (*notes, *([note] if note else [])))
+    return strip(text), tuple(_forbidden_characters(text))
 
 
-def _unreadable(line: int, message: str) -> Source:
-    return Source(None, "", 1, (Note(line, message),))
+def _unreadable(line: int, message: str) -> tuple[str, tuple[Note, ...]]:
+    return "", (Note(line, message),)
 
 
 def _forbidden_characters(text: str) -> list[Note]:

@@ -19,20 +19,15 @@ from markdown.extensions.tables import TableExtension
 from markdown.inlinepatterns import AUTOMAIL_RE, ENTITY_RE, HTML_RE, InlineProcessor
 from markdown.util import AtomicString, code_escape
 
+from newsletter.content import alternatives
+from newsletter.content.names import picture_fault
 from newsletter.content.safety import strip, url_fault
+from newsletter.content.vague import is_vague
 
 MOST_BRACKETS = 300  # in one paragraph
+IMAGES = "images/"  # before the name of a picture in a body, until the picture is made ready
 _STASHED = re.compile("\x02[^\x03]*\x03")
 _LEVELS = {"h1": "h3", "h2": "h3", "h3": "h4", "h4": "h4", "h5": "h4", "h6": "h4"}
-# Link texts that say nothing without their sentence (HTM-08), in all our languages.
-VAGUE = frozenset(
-    """hier|klik hier|klik|lees meer|lees verder|meer|meer lezen|meer info|meer informatie|deze link
-    |link|website|ici|cliquez ici|cliquer ici|lire la suite|lire plus|plus|plus d’infos|plus d'infos
-    |en savoir plus|lien|ce lien|here|click here|read more|more|more info|this link|this page
-    |hier klicken|klicken sie hier|mehr|weiterlesen|mehr lesen|mehr erfahren|mehr infos""".replace(
-        "\n    ", ""
-    ).split("|")
-)
 _UNSAFE_IN_ID = re.compile(r"[^a-z0-9-]")
 
 
@@ -44,23 +39,35 @@ class Problem(NamedTuple):
     heading: bool = False
 
 
+class Placed(NamedTuple):
+    """A picture in a body: its file below content/images, the piece of Markdown to look for, and
+    whether it is said whose it is."""
+
+    name: str
+    snippet: str
+    credited: bool
+
+
 class Tree(NamedTuple):
     """`root` is a div; its tags are those of `markdown.TAGS`, span, and div for the footnotes."""
 
     root: Element
     problems: list[Problem]
+    placed: list[Placed]
 
 
-def grow(text: str, anchor: str) -> Tree:
-    """The tree of a Markdown text; `anchor` makes the ids of its footnotes unique on a page."""
+def grow(text: str, anchor: str, pictures: bool = False) -> Tree:
+    """The tree of a Markdown text; `anchor` makes the ids of its footnotes unique on a page.
+    Without `pictures` those are faults."""
     problems: list[Problem] = []
     root = _parse(strip(text), problems)
     _resolve(root)
     _shift_headings(root, problems)
+    placed = _place_pictures(root, problems, pictures)
     for element in root.iter():
         _clean(element, problems)
     _number_footnotes(root, _UNSAFE_IN_ID.sub("-", anchor.lower()) or "note")
-    return Tree(root, problems)
+    return Tree(root, problems, placed)
 
 
 def first_tangle(text: str) -> int | None:
@@ -225,22 +232,54 @@ def _heading_fault(level: int, previous: int, title: str) -> str | None:
 
 
 def _clean(element: Element, problems: list[Problem]) -> None:
-    if element.tag == "img":
-        _clean_image(element, problems)
-    elif element.tag == "a" and not element.get("class", "").startswith("footnote-"):
+    if element.tag == "a" and not element.get("class", "").startswith("footnote-"):
         _clean_link(element, problems)
     elif element.tag == "th":
         element.set("scope", "col")
 
 
-def _clean_image(element: Element, problems: list[Problem]) -> None:
-    source = element.get("src", "")
-    message = (
-        f"The picture '{source[:80]}' cannot stand in the text; "
-        "put one picture in content/images and name it as 'image' in the front matter."
-    )
-    problems.append(Problem(source, message))
-    element.tag, element.text, element.attrib = "span", strip(element.get("alt", "")), {}
+def _place_pictures(root: Element, problems: list[Problem], allowed: bool) -> list[Placed]:
+    """Pictures that may stand where they do, with their credit; of others only the words stay."""
+    alone = {id(paragraph) for paragraph in root.findall("p") if _is_picture(paragraph)}
+    placed = []
+    for parent in list(root.iter()):
+        for image in parent.findall("img"):
+            written, name = image.get("src", ""), _written(image, "src")
+            fault = _picture_fault(image, name, id(parent) in alone)
+            if fault or not allowed:
+                message = fault or "The picture cannot stand here, only in an item; take it out."
+                problems.append(Problem(written, message))
+                image.tag, image.text, image.attrib = "span", _written(image, "alt"), {}
+                continue
+            credit = _written(image, "title")
+            image.attrib = {"src": f"{IMAGES}{name}", "alt": _written(image, "alt")}
+            if credit:
+                SubElement(parent, "br")
+                SubElement(parent, "em").text = credit
+            placed.append(Placed(name, written, bool(credit)))
+    return placed
+
+
+def _is_picture(paragraph: Element) -> bool:
+    words = (paragraph.text or "") + "".join(child.tail or "" for child in paragraph)
+    return [child.tag for child in paragraph] == ["img"] and not words.strip()
+
+
+def _picture_fault(image: Element, name: str, alone: bool) -> str | None:
+    if fault := picture_fault(name):
+        return f"The picture '{name[:80]}' {fault}"
+    if not alone:
+        message = "stands among words; give it a paragraph of its own, between empty lines."
+        return f"The picture '{name}' {message}"
+    if fault := alternatives.fault(_written(image, "alt"), name):
+        return f"The alternative text of '{name}' {fault}"
+    return None
+
+
+def _written(image: Element, attribute: str) -> str:
+    """An attribute as plain characters on one line."""
+    text = html.unescape(_STASHED.sub("", image.get(attribute, "")))
+    return " ".join(strip(text).split())
 
 
 def _clean_link(element: Element, problems: list[Problem]) -> None:
@@ -253,7 +292,7 @@ def _clean_link(element: Element, problems: list[Problem]) -> None:
     element.attrib = {"href": href}
     if not label:
         element.text = href
-    if label.casefold().strip(" .:!…»›>→") in VAGUE:
+    if is_vague(label):
         advice = "write link text that says where it goes"
         problems.append(Problem(written, f"The link text '{label}' says nothing; {advice}."))
 

@@ -13,9 +13,11 @@ from newsletter.content.frontmatter import DRAFT, FrontMatter
 from newsletter.content.library import Library
 from newsletter.content.shelf import Item
 from newsletter.i18n import LOCALES
+from newsletter.issues import intros, pictures, searching
 from newsletter.issues.outline import LAST_DAYS
+from newsletter.issues.pictures import Album
 from newsletter.issues.selection import select_items
-from newsletter.models import Issue, IssueState, ItemNumber, Piece
+from newsletter.models import Intro, Issue, IssueState, ItemNumber, Piece
 from newsletter.settings import Settings
 
 TopicNames = Mapping[str, Mapping[str, str]]  # key → locale → name
@@ -32,14 +34,16 @@ def compile_issue(
 ) -> Issue | None:
     """Freeze what readers of `cadence` (None: of all) have not had; None when that is nothing.
 
-    When an issue with the very same pieces is still waiting to be sent, that one is returned.
+    When an issue with the very same pieces and intros is still waiting to be sent, that one is
+    returned.
     """
     withdraw_drafts(session, library, now)
     chosen = select_items(session, settings, library, cadence, slugs, now)
     if not chosen.news:
         return None
-    pieces = freeze(chosen.items, library.topics(), chosen.repeats)
-    if waiting := _waiting_twin(session, cadence, pieces):
+    pieces, album = freeze(chosen.items, library, chosen.repeats)
+    greetings = intros.freeze(session, library.intros(cadence), cadence)
+    if waiting := _waiting_twin(session, cadence, pieces, greetings):
         return waiting
     issue = Issue(
         number=(session.scalar(select(func.max(Issue.number))) or 0) + 1,
@@ -52,45 +56,77 @@ def compile_issue(
     session.flush()
     for piece in pieces:
         piece.issue_number = issue.number
-    session.add_all(pieces)
+    for greeting in greetings:
+        greeting.issue_number = issue.number
+    session.add_all([*pieces, *greetings])
+    pictures.keep(session, album.pictures)
     session.flush()
     return issue
 
 
+def read_ahead(
+    session: Session,
+    settings: Settings,
+    library: Library,
+    now: datetime,
+    cadence: str | None,
+    slugs: Sequence[str] = (),
+) -> None:
+    """Read the shelf and make pictures ready that `compile_issue` would need now; changes nothing.
+
+    To be called in a reading transaction before the one that compiles: converting thousands of
+    texts, or thirty photographs, takes seconds, in which nobody else could write.
+    """
+    chosen = select_items(session, settings, library, cadence, slugs, now)
+    if chosen.news:
+        freeze(chosen.items, library, chosen.repeats)
+
+
 def withdraw_drafts(session: Session, library: Library, now: datetime) -> None:
-    """A published item that is made a draft is withdrawn for good: who did not get it will not."""
+    """A published item that is made a draft is withdrawn for good: who did not get it will not, and
+    the archive shows its title only."""
     drafts = [item.slug for item in library.items() if item.status == DRAFT]
     published = (ItemNumber.slug.in_(drafts), ItemNumber.withdrawn_at.is_(None))
-    session.execute(update(ItemNumber).where(*published).values(withdrawn_at=now))
+    withdrawn = update(ItemNumber).where(*published).values(withdrawn_at=now)
+    if slugs := set(session.scalars(withdrawn.returning(ItemNumber.slug))):
+        searching.forget(session, slugs)
+        pictures.forget(session, slugs)
 
 
 def freeze(
-    items: Sequence[Item], topics: TopicNames, repeats: Set[str] = frozenset()
-) -> list[Piece]:
-    """The pieces of `items`, in order, for every locale; not yet in an issue.
+    items: Sequence[Item], library: Library, repeats: Set[str] = frozenset()
+) -> tuple[list[Piece], Album]:
+    """The pieces of `items`, in order, for every locale, and the pictures in them; not yet in an
+    issue. Raises FixContent when a picture cannot be made ready.
 
     `repeats` are slugs of calls that are told once more: in their last days.
     """
-    return [
-        _piece(item, locale, position, topics, repeat=item.slug in repeats)
+    topics, album = library.topics(), Album(library.gallery)
+    pieces = [
+        _piece(item, locale, position, topics, album, repeat=item.slug in repeats)
         for position, item in enumerate(items)
         for locale in LOCALES
     ]
+    return pieces, album
 
 
-def _waiting_twin(session: Session, cadence: str | None, pieces: Sequence[Piece]) -> Issue | None:
+def _waiting_twin(
+    session: Session, cadence: str | None, pieces: Sequence[Piece], greetings: Sequence[Intro]
+) -> Issue | None:
     same = Issue.cadence.is_(None) if cadence is None else Issue.cadence == cadence
     waiting = select(Issue).where(same, Issue.state.in_(UNSENT)).order_by(Issue.number.desc())
     wanted = [(piece.position, piece.locale, piece.hash) for piece in pieces]
     for issue in session.scalars(waiting):
         columns = select(Piece.position, Piece.locale, Piece.hash)
         found = session.execute(columns.where(Piece.issue_number == issue.number))
-        if sorted(found) == sorted(wanted):
+        if sorted(found) == sorted(wanted) and intros.same(session, issue.number, greetings):
             return issue
     return None
 
 
-def _piece(item: Item, locale: str, position: int, topics: TopicNames, *, repeat: bool) -> Piece:
+def _piece(
+    item: Item, locale: str, position: int, topics: TopicNames, album: Album, *, repeat: bool
+) -> Piece:
     text = item.text_for(locale)
     front = text.front
     piece = Piece(
@@ -103,9 +139,9 @@ def _piece(item: Item, locale: str, position: int, topics: TopicNames, *, repeat
         deadline=front.deadline,
         title=front.title,
         summary=front.summary,
-        facts=facts(front, [topics[key][locale] for key in front.topics])
+        facts=facts(front, [topics[key][locale] for key in front.topics], album.above(front))
         | ({LAST_DAYS: True} if repeat else {}),
-        html=text.body.html,
+        html=album.within(text.body.html),
         text=text.body.text,
     )
     piece.hash = piece_hash(piece)
@@ -130,7 +166,9 @@ def piece_hash(piece: Piece) -> str:
     return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
 
 
-def facts(front: FrontMatter, topic_names: list[str]) -> dict[str, Any]:
+def facts(
+    front: FrontMatter, topic_names: list[str], picture: dict[str, Any] | None
+) -> dict[str, Any]:
     """What a reader sees beside the text, as JSON: dates in ISO 8601, nothing that is empty."""
     event = front.event
     found: dict[str, Any] = {
@@ -140,9 +178,7 @@ def facts(front: FrontMatter, topic_names: list[str]) -> dict[str, Any]:
         "partner": front.partner,
         "sdgs": list(front.sdgs),
         "link": front.link,
-        "image": front.image,
-        "image_alt": front.image_alt,
-        "image_credit": front.image_credit,
+        "picture": picture,
         "sources": [{"title": source.title, "url": source.url} for source in front.sources],
         "event": event
         and {"start": _iso(event.start), "end": _iso(event.end), "place": event.place},

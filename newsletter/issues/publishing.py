@@ -1,26 +1,26 @@
 """Publishing: the states of an issue, and what people and the clock may do with it."""
 
 import contextlib
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from newsletter import notices
 from newsletter.delivery import ledger
 from newsletter.errors import FixContent, FixRequest
-from newsletter.issues import preflight
-from newsletter.issues.planning import (
-    Renderings,
-    base_editions,
-    plan_issue,
-    refuse_faults,
-    render_ahead,
+from newsletter.issues.holding import (
+    hold_late,
+    holds_for_lateness,
+    is_due,
+    locked,
+    look_at,
+    start_window,
+    stop_by_preflight,
 )
+from newsletter.issues.planning import Renderings, base_editions, plan_issue, render_ahead
 from newsletter.issues.preflight import PreflightFinding
-from newsletter.issues.trouble import LATE, is_late, late_since, tell_editors
-from newsletter.models import Issue, IssueState, Notice, NoticeKind, NoticeState
+from newsletter.issues.trouble import LATE, tell_editors, tell_of_faults
+from newsletter.models import Issue, IssueState, Notice, NoticeKind
 from newsletter.settings import Settings
 
 Ahead = Renderings | None  # editions made before anything is locked: see `ready_to_send`
@@ -47,11 +47,7 @@ def check(
 ) -> list[tuple[str, PreflightFinding]]:
     """All preflight findings of an issue, each with the locale it was found in."""
     editions = base_editions(session, settings, issue, now)
-    return [
-        (locale, finding)
-        for locale, (edition, pieces) in editions.items()
-        for finding in preflight.check(settings, edition, pieces, now)
-    ]
+    return look_at(session, settings, issue, editions, now)
 
 
 # --- what a person does ---------------------------------------------------------------------------
@@ -94,7 +90,7 @@ def ready_to_send(
     renderings = Renderings(settings)
     wanted = Issue.number == number if number is not None else Issue.state.in_(WAITING)
     for issue in session.scalars(select(Issue).where(wanted, Issue.top.is_(None))).all():
-        if number is not None or _is_due(settings, issue, now):
+        if number is not None or is_due(settings, issue, now):
             with contextlib.suppress(FixContent):
                 render_ahead(session, settings, issue, now, renderings)
     return renderings
@@ -162,91 +158,21 @@ def _require(issue: Issue, *states: IssueState, verb: str) -> None:
 # --- what happens by itself -----------------------------------------------------------------------
 
 
-def hold(session: Session, settings: Settings, issue: Issue, now: datetime) -> None:
-    """After compiling by the clock: preflight, proof to the editors, hold window."""
-    issue.state = IssueState.HELD
-    try:
-        editions = base_editions(session, settings, issue, now)
-        for edition, pieces in editions.values():
-            refuse_faults(settings, edition, pieces, now)
-    except FixContent as error:
-        issue.why = f"preflight: {error}"
-        return
-    edition, _pieces = editions.get("nl") or next(iter(editions.values()))
-    proof = {"subject": edition.subject, "html": edition.html, "text": edition.text}
-    facts = {"issue": issue.number, **proof}
-    for address in settings.editors:
-        notices.queue(session, NoticeKind.PROOF, email=address, locale="nl", facts=facts, now=now)
-    if not settings.editors:
-        issue.hold_until = now + timedelta(hours=settings.hold_hours)
-
-
 def advance(session: Session, settings: Settings, now: datetime, ahead: Ahead = None) -> list[int]:
     """Move every issue on that may move; returns the numbers of those that began sending."""
     begun = []
     hold_late(session, settings, now)
-    for issue in _locked(session, Issue.state.in_(WAITING)):
-        _start_hold_window(session, settings, issue)
-        if _is_due(settings, issue, now) and not _held_for_lateness(session, settings, issue, now):
+    for issue in locked(session, Issue.state.in_(WAITING)):
+        start_window(session, settings, issue)
+        if is_due(settings, issue, now) and not holds_for_lateness(session, settings, issue, now):
             try:
                 with session.begin_nested():
                     issue.by_clock = issue.state is IssueState.HELD
                     start(session, settings, issue, now, ahead)
                 begun.append(issue.number)
             except FixContent as error:
-                issue.state, issue.why = IssueState.HELD, f"preflight: {error}"
+                stop_by_preflight(session, settings, issue, error, now)
     return begun
-
-
-def _locked(session: Session, condition: ColumnElement[bool]) -> Sequence[Issue]:
-    """Issues no other process is moving at this moment."""
-    query = select(Issue).where(condition).order_by(Issue.number)
-    return session.scalars(query.with_for_update(skip_locked=True)).all()
-
-
-def _start_hold_window(session: Session, settings: Settings, issue: Issue) -> None:
-    """The window starts when the relay has accepted the proof, so that a stop is possible."""
-    if issue.hold_until or issue.why:
-        return
-    proofs = select(Notice).where(Notice.kind == NoticeKind.PROOF)
-    mine = [n for n in session.scalars(proofs) if n.facts.get("issue") == issue.number]
-    sent = [n.settled_at for n in mine if n.state is NoticeState.SENT and n.settled_at]
-    if sent:
-        issue.hold_until = min(sent) + timedelta(hours=settings.hold_hours)
-    elif mine and all(n.state is NoticeState.DROPPED for n in mine):
-        issue.state, issue.why = IssueState.HELD, "the proof reached no editor; send it, or stop it"
-
-
-def _is_due(settings: Settings, issue: Issue, now: datetime) -> bool:
-    if issue.state is IssueState.SCHEDULED:
-        return issue.send_at is not None and issue.send_at <= now
-    if issue.state is IssueState.APPROVED:
-        compiled_by_hand = issue.slot is None and issue.hold_until is None
-        return compiled_by_hand or (issue.hold_until is not None and issue.hold_until <= now)
-    silence = settings.approvals == 0 and issue.hold_until is not None and not issue.why
-    return silence and issue.hold_until is not None and issue.hold_until <= now
-
-
-def _held_for_lateness(session: Session, settings: Settings, issue: Issue, now: datetime) -> bool:
-    """Too long after its slot: a person decides; an issue is never sent late silently."""
-    if issue.state is IssueState.SCHEDULED or not is_late(settings, issue, now):
-        return False
-    issue.state, issue.why = IssueState.HELD, late_since(issue, "send it, or stop it")
-    return True
-
-
-def hold_late(session: Session, settings: Settings, now: datetime) -> list[int]:
-    """Pause what was planned by the clock and of which nothing was handed over in time, since the
-    relay or we ourselves were away; returns the numbers. What has begun is never held."""
-    on_its_way = Issue.state.in_((IssueState.SENDING, IssueState.PAUSED))
-    by_itself = or_(Issue.state == IssueState.SENDING, Issue.ask_at.is_not(None))
-    held = []
-    for issue in _locked(session, and_(on_its_way, by_itself, Issue.by_clock)):
-        if is_late(settings, issue, now) and ledger.waits_untouched(session, issue.number):
-            issue.state, issue.ask_at = IssueState.PAUSED, None
-            issue.why = late_since(issue, "resume it, or stop it")
-            held.append(issue.number)
-    return held
 
 
 def pause(
@@ -327,7 +253,7 @@ def is_sending(session: Session) -> bool:
 def finish(session: Session, settings: Settings, now: datetime) -> list[int]:
     """Plan readers who had to wait, then close issues in which nothing is open; their numbers."""
     finished = []
-    for issue in _locked(session, Issue.state == IssueState.SENDING):
+    for issue in locked(session, Issue.state == IssueState.SENDING):
         if ledger.has_open(session, issue.number):
             continue
         try:
@@ -335,6 +261,7 @@ def finish(session: Session, settings: Settings, now: datetime) -> list[int]:
                 planned = plan_issue(session, settings, issue, now)
         except FixContent as error:
             issue.state, issue.why = IssueState.PAUSED, f"preflight: {error}"
+            tell_of_faults(session, settings, issue, str(error), now, planned=True)
             continue
         if planned:
             continue

@@ -4,29 +4,59 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import and_, bindparam, exists, func, select
 from sqlalchemy.orm import Session
 
-from newsletter.delivery.message import Gap, gap
+from newsletter.db import Plain, moment
 from newsletter.i18n import DEFAULT
-from newsletter.issues.rendering import render_edition
-from newsletter.links import Links
-from newsletter.models import Edition, Issue, IssueState, Piece, Published, Subject, SubjectKind
-from newsletter.settings import Settings
+from newsletter.models import (
+    Issue,
+    IssueState,
+    ItemNumber,
+    Piece,
+    Published,
+    Subject,
+    SubjectKind,
+)
 
 PUBLIC = (IssueState.SENDING, IssueState.PAUSED, IssueState.STOPPED, IssueState.SENT)
 PAGE = 20  # items
 FURTHEST = 10_000  # pages
 _IS_PUBLIC = (Issue.planned_at.is_not(None), Issue.state.in_(PUBLIC))
-_NEWEST_PIECE = select(func.coalesce(func.max(Piece.id), 0)).scalar_subquery()
-_STAMP = select(func.count(), _NEWEST_PIECE, func.max(Issue.planned_at)).where(*_IS_PUBLIC)
+_WITHDRAWN = ItemNumber.withdrawn_at.is_not(None)
+# Asked for every page: plain, since through SQLAlchemy it would cost eight times as much.
+_STAMP = f"""
+    SELECT count(*), max(planned_at),
+        (SELECT coalesce(max(id), 0) FROM pieces), (SELECT coalesce(max(id), 0) FROM editions),
+        (SELECT count(*) FROM item_numbers WHERE withdrawn_at IS NOT NULL),
+        (SELECT max(withdrawn_at) FROM item_numbers WHERE withdrawn_at IS NOT NULL)
+    FROM issues WHERE planned_at IS NOT NULL AND state IN ({", ".join(f"'{s}'" for s in PUBLIC)})
+"""  # noqa: S608 (our own words)
+_IS_GONE = (ItemNumber.slug == Piece.slug, ~ItemNumber.repeat, _WITHDRAWN)  # all numbers at once
+_GONE = select(Piece, ItemNumber.withdrawn_at).join(ItemNumber, and_(*_IS_GONE))
 DATED_AT_MOST = 500  # items in a calendar
 # What the page of every item asks is built once: building costs as much as asking.
-_LATEST = (
+_IN_ISSUE = (Piece.issue_number == bindparam("number"), Piece.locale == bindparam("locale"))
+_STANDING = select(Piece).where(*_IN_ISSUE, ~exists().where(*_IS_GONE)).order_by(Piece.position)
+_GONE_FROM = _GONE.where(*_IN_ISSUE).order_by(Piece.position)
+_PUBLISHED = select(Issue).where(*_IS_PUBLIC).order_by(Issue.number.desc())
+_OLDER = select(func.max(Issue.number)).where(*_IS_PUBLIC, Issue.number < bindparam("number"))
+_NEWER = select(func.min(Issue.number)).where(*_IS_PUBLIC, Issue.number > bindparam("number"))
+_BESIDE = select(_OLDER.scalar_subquery(), _NEWER.scalar_subquery())
+_TOLD = (
     select(Piece, Published.first_at, Published.updated_at)
     .join(Published, Published.piece_id == Piece.id)
-    .where(Published.slug == bindparam("slug"), Published.locale == bindparam("locale"))
+    .where(Published.locale == bindparam("locale"))
 )
+_LATEST = _TOLD.where(Published.slug == bindparam("slug"))
+_NEWEST = _TOLD.order_by(Published.updated_at.desc(), Published.id)
+_ABOUT = (
+    Subject.kind == bindparam("kind"),
+    Subject.key == bindparam("key"),
+    Subject.locale == bindparam("locale"),
+)
+_NEWEST_ABOUT = _NEWEST.where(Published.slug.in_(select(Subject.slug).where(*_ABOUT)))
+_COUNT = select(func.count(), func.max(Subject.name)).where(*_ABOUT)
 _LANGUAGES = select(Published.language).where(Published.slug == bindparam("slug"))
 _HELD = select(Piece.issue_number).where(Piece.slug == bindparam("slug"), Piece.locale == DEFAULT)
 _ISSUES_WITH = (
@@ -54,6 +84,13 @@ class Told(NamedTuple):
     updated_at: datetime
 
 
+class Withdrawn(NamedTuple):
+    """A piece that was sent, of an item that was withdrawn after that."""
+
+    piece: Piece
+    at: datetime
+
+
 class Entry(NamedTuple):
     """An item for the site map: the text of a locale in which it is written."""
 
@@ -72,22 +109,31 @@ class Count(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """What changes when anything in the archive does; `at` is when it last did."""
+    """What changes when anything in the archive does: pieces and editions are frozen and never
+    changed, so their newest numbers say enough. Times are as the database keeps them."""
 
     issues: int
+    newest_at: object
     newest_piece: int
-    at: datetime | None
+    newest_edition: int
+    withdrawn: int
+    withdrawn_at: object
+
+    @property
+    def at(self) -> datetime | None:
+        """When anything last changed; None in an empty archive."""
+        found = (self.newest_at, self.withdrawn_at)
+        return max((moment(value) for value in found if value is not None), default=None)
 
 
 def stamp(session: Session) -> Stamp:
     """The stamp of this moment: one look-up, whatever the archive holds."""
-    return Stamp(*session.execute(_STAMP).one())
+    return Stamp(*Plain(session).run(_STAMP, ())[0])
 
 
 def published(session: Session) -> list[Issue]:
     """Issues that readers can have received, newest first."""
-    query = select(Issue).where(*_IS_PUBLIC)
-    return list(session.scalars(query.order_by(Issue.number.desc())))
+    return list(session.scalars(_PUBLISHED))
 
 
 def published_issue(session: Session, number: int) -> Issue | None:
@@ -98,21 +144,42 @@ def published_issue(session: Session, number: int) -> Issue | None:
 
 def neighbours(session: Session, number: int) -> tuple[int | None, int | None]:
     """The numbers of the published issues before and after one."""
-    older = select(func.max(Issue.number)).where(*_IS_PUBLIC, Issue.number < number)
-    newer = select(func.min(Issue.number)).where(*_IS_PUBLIC, Issue.number > number)
-    return session.scalar(older), session.scalar(newer)
+    older, newer = session.execute(_BESIDE, {"number": number}).one()
+    return older, newer
 
 
 def issue_pieces(session: Session, number: int, locale: str) -> list[Piece]:
-    """The pieces of an issue for readers of `locale`, in order."""
-    mine = (Piece.issue_number == number, Piece.locale == locale)
-    return list(session.scalars(select(Piece).where(*mine).order_by(Piece.position)))
+    """The pieces of an issue for readers of `locale`, in order, without what was withdrawn."""
+    return list(session.scalars(_STANDING, {"number": number, "locale": locale}))
+
+
+def withdrawn_from(session: Session, number: int, locale: str) -> list[Withdrawn]:
+    """What stood in an issue and was withdrawn after that, in order."""
+    found = session.execute(_GONE_FROM, {"number": number, "locale": locale})
+    return [Withdrawn(piece, at) for piece, at in found if at]
+
+
+def withdrawn_item(session: Session, slug: str, locale: str) -> Withdrawn | None:
+    """An item that was sent out and withdrawn after that, as it was sent last."""
+    query = _GONE.join(Issue, Piece.issue_number == Issue.number).where(*_IS_PUBLIC)
+    mine = query.where(Piece.slug == slug, Piece.locale == locale)
+    found = session.execute(mine.order_by(Piece.id.desc()).limit(1))
+    return next((Withdrawn(piece, at) for piece, at in found if at), None)
 
 
 def latest_piece(session: Session, slug: str, locale: str) -> Told | None:
     """An item as it was last sent out, or None when it never was."""
     found = session.execute(_LATEST, {"slug": slug, "locale": locale}).one_or_none()
     return Told(*found) if found else None
+
+
+def pages(session: Session, issue: Issue) -> set[str]:
+    """What has a page, and what will have one when `issue` is planned: slugs of items, and
+    "issues/12"."""
+    slugs = session.scalars(select(Published.slug).where(Published.locale == DEFAULT))
+    mine = session.scalars(select(Piece.slug).where(Piece.issue_number == issue.number))
+    numbers = session.scalars(select(Issue.number).where(*_IS_PUBLIC))
+    return {*slugs, *mine, *(f"issues/{number}" for number in (*numbers, issue.number))}
 
 
 def written_in(session: Session, slug: str) -> set[str]:
@@ -129,22 +196,21 @@ def items(
     session: Session, locale: str, about: About | None, page: int, size: int = PAGE
 ) -> list[Told]:
     """A page (from 1) of the items, those that were sent out last first."""
-    query = _told(locale, about).order_by(Published.updated_at.desc(), Published.id)
     start = (min(max(page, 1), FURTHEST) - 1) * size
-    return [Told(*row) for row in session.execute(query.offset(start).limit(size))]
+    query = (_NEWEST if about is None else _NEWEST_ABOUT).offset(start).limit(size)
+    return [Told(*row) for row in session.execute(query, _asked(locale, about))]
 
 
 def dated_items(session: Session, locale: str, about: About | None) -> list[Told]:
     """Items with an event or a deadline, the newest DATED_AT_MOST."""
-    query = _told(locale, about).where(Published.dated)
-    newest = query.order_by(Published.updated_at.desc(), Published.id).limit(DATED_AT_MOST)
-    return [Told(*row) for row in session.execute(newest)]
+    query = (_NEWEST if about is None else _NEWEST_ABOUT).where(Published.dated)
+    found = session.execute(query.limit(DATED_AT_MOST), _asked(locale, about))
+    return [Told(*row) for row in found]
 
 
 def count(session: Session, locale: str, about: About) -> Count | None:
     """How many items are about something; None when none is."""
-    mine = (Subject.kind == about.kind, Subject.key == about.key, Subject.locale == locale)
-    items, name = session.execute(select(func.count(), func.max(Subject.name)).where(*mine)).one()
+    items, name = session.execute(_COUNT, _asked(locale, about)).one()
     return Count(*about, name, items) if items else None
 
 
@@ -168,38 +234,5 @@ def entries(session: Session) -> list[Entry]:
     return [Entry(*row) for row in session.execute(own.order_by(Published.slug, Published.id))]
 
 
-def web_copy(session: Session, settings: Settings, number: int, locale: str) -> str:
-    """The mail of an issue as a page: nobody's links, but the ways to the site's front page.
-
-    It is the edition that readers of every topic got; where nobody did, that edition as it would
-    have been.
-    """
-    issue = session.get_one(Issue, number)
-    pieces = issue_pieces(session, number, locale)
-    whole = ",".join(str(piece.id) for piece in pieces)
-    html = session.scalar(
-        select(Edition.html)
-        .where(Edition.issue_number == number, Edition.locale == locale)
-        .where(Edition.piece_ids == whole)
-    ) or (render_edition(settings, issue, pieces, locale).html)
-    links = Links(settings.base_url)
-    for personal in (
-        links.unsubscribe(gap(Gap.UNSUBSCRIBE)),
-        links.preferences(locale, gap(Gap.PREFERENCES)),
-    ):
-        html = html.replace(personal, links.home(locale))
-    return html
-
-
-def _told(locale: str, about: About | None = None) -> Select[Piece, datetime, datetime]:
-    query = (
-        select(Piece, Published.first_at, Published.updated_at)
-        .join(Published, Published.piece_id == Piece.id)
-        .where(Published.locale == locale)
-    )
-    if about is None:
-        return query
-    slugs = select(Subject.slug).where(
-        Subject.kind == about.kind, Subject.key == about.key, Subject.locale == locale
-    )
-    return query.where(Published.slug.in_(slugs))
+def _asked(locale: str, about: About | None) -> dict[str, str]:
+    return {"locale": locale} | (about._asdict() if about else {})

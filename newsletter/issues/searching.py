@@ -5,7 +5,7 @@ issue says.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import chain, takewhile
@@ -18,7 +18,7 @@ from newsletter.db import insertion, new_rows
 from newsletter.i18n import DEFAULT, country_name
 from newsletter.issues.stories import pattern_name
 from newsletter.issues.words import Term, fold, indexed, indexed_parts, terms
-from newsletter.models import Issue, Piece, Published, Subject, SubjectKind
+from newsletter.models import Issue, ItemNumber, Piece, Published, Subject, SubjectKind
 
 PAGE = 10  # hits
 FURTHEST = 1_000  # pages
@@ -39,6 +39,7 @@ _PIECE = (
     Piece.facts,
     Piece.text,
 )
+_WITHDRAWN = select(ItemNumber.slug).where(ItemNumber.withdrawn_at.is_not(None))
 _RENEWED = ("language", "piece_id", "issue_number", "updated_at", "dated", "head", "words", "parts")
 
 # A word of the title, or what it is about, weighs most, the part of a compound least.
@@ -48,6 +49,9 @@ _SQLITE = text(
 )
 # To rank by a whole text PostgreSQL has to fetch it: only the WEIGHED best by their heads are.
 WEIGHED = 200
+# For a word that half of the texts have, the planner would read them all: it does not count what it
+# costs to fetch and unpack them, which is ten times what the index costs.
+_BY_INDEX = text("SET LOCAL enable_seqscan = off")
 _POSTGRESQL = text(
     "WITH found AS (SELECT id, asked, ts_rank(head_document, asked, 1) AS by_head"
     " FROM published, to_tsquery('simple', :query) AS asked WHERE document @@ asked),"
@@ -89,7 +93,8 @@ def index(session: Session, issue_number: int) -> None:
     """Bring the archive up to date with an issue that is planned; twice is as good as once."""
     planned = select(Issue.planned_at).where(Issue.number == issue_number)
     at = session.scalar(planned)
-    pieces = session.execute(select(*_PIECE).where(Piece.issue_number == issue_number)).all()
+    standing = (Piece.issue_number == issue_number, Piece.slug.not_in(_WITHDRAWN))
+    pieces = session.execute(select(*_PIECE).where(*standing)).all()
     if at is None or not pieces:
         return
     rows = [
@@ -102,6 +107,12 @@ def index(session: Session, issue_number: int) -> None:
     session.execute(delete(Subject).where(Subject.slug.in_(slugs)))
     if subjects := list(_subjects(piece for piece in pieces if piece.slug in slugs)):
         session.execute(new_rows(session, Subject), subjects)
+
+
+def forget(session: Session, slugs: Collection[str]) -> None:
+    """Take items that were withdrawn out of the archive's lists, search and feeds."""
+    for table in (Subject, Published):
+        session.execute(delete(table).where(table.slug.in_(slugs)))
 
 
 def rebuild(session: Session) -> None:
@@ -196,6 +207,7 @@ def _ids(session: Session, locale: str, asked: Sequence[Term], *, every: bool) -
     query = (both if every else either).join(one(term, locale) for term in asked)
     if sqlite:
         return list(session.scalars(_SQLITE, {"query": query}))
+    session.execute(_BY_INDEX)
     return list(session.scalars(_POSTGRESQL, {"query": query, "most": WEIGHED}))
 
 

@@ -7,6 +7,7 @@ from datetime import date, datetime, time
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from newsletter.content.frontmatter import DRAFT
 from newsletter.content.library import Library
 from newsletter.content.shelf import Item
 from newsletter.delivery import ledger
@@ -52,7 +53,9 @@ def select_items(
     }
     numbered = _numbers(session)
     _refuse_vanished(library, numbered)
-    chosen = _named(library, ready, slugs) if slugs else [s for s in ready if s not in numbered]
+    chosen = (
+        _named(library, ready, slugs, today) if slugs else [s for s in ready if s not in numbered]
+    )
     carried = _carried(session, settings, cadence, numbered, today)
     missed = _not_yet_in(session, cadence, {slug: numbered[slug] for slug in carried})
     due = repeats.due(session, settings, cadence, [ready[s] for s in numbered if s in ready], now)
@@ -124,19 +127,29 @@ def _refuse_vanished(library: Library, numbered: dict[str, int]) -> None:
         )
 
 
-def _named(library: Library, ready: dict[str, Item], slugs: Sequence[str]) -> list[str]:
-    known = {item.slug for item in library.items()}
+def _named(
+    library: Library, ready: dict[str, Item], slugs: Sequence[str], today: date
+) -> list[str]:
+    known = {item.slug: item for item in library.items()}
     for slug in slugs:
         if slug not in known:
             raise FixRequest(
                 f"There is no item {slug!r} on the shelf; see `newsletter items list`."
             )
         if slug not in ready:
-            raise FixRequest(
-                f"The item {slug!r} cannot be sent: it is a draft, dated later than today, "
-                "past its deadline, or was withdrawn after it was sent."
-            )
+            raise FixRequest(f"The item {slug!r} cannot be sent: {_why_not(known[slug], today)}.")
     return list(dict.fromkeys(slugs))
+
+
+def _why_not(item: Item, today: date) -> str:
+    front = item.original.front
+    if item.status == DRAFT:
+        return "it is a draft; set its status to ready"
+    if front.date > today:
+        return f"it is dated {front.date}, later than today; wait, or change its date"
+    if front.deadline and front.deadline < today:
+        return f"its deadline was {front.deadline}; leave it out, or change its deadline"
+    return "it was withdrawn after it was sent, for good; tell it anew under another slug"
 
 
 def _carried(

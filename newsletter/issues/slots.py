@@ -4,16 +4,18 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from cronsim import CronSim
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from newsletter.issues import trouble
 from newsletter.models import Slot
 from newsletter.settings import Settings
 
 log = logging.getLogger(__name__)
 
 NEVER_RAN = "never ran"
-OVERDUE = "has not run yet"
+OVERDUE = "has not run yet"  # the editors have been told; it may still be taken
+NOTHING_NEW = "nothing new"
 GRACE = timedelta(minutes=15)  # a clock compiles within seconds
 REMEMBERED = timedelta(days=92)
 
@@ -37,31 +39,63 @@ def following(settings: Settings, cadence: str, now: datetime) -> datetime:
     return next(CronSim(settings.cadences[cadence].upper(), local)).astimezone(UTC)
 
 
+def has_come(session: Session, settings: Settings, cadence: str, now: datetime) -> bool:
+    """Is there a slot that `due` would give? Reads only."""
+    newest = _newest(session, cadence, now)
+    return newest is not None and latest(settings, cadence, now) > newest
+
+
 def due(session: Session, settings: Settings, cadence: str, now: datetime) -> datetime | None:
     """The slot that has come and was not run, or None.
 
     The first time a cadence is seen, its past slot is only noted: a fresh server sends nothing old.
     """
     slot = latest(settings, cadence, now)
-    # Slots ahead of now were written by a clock that was wrong; they must silence nothing.
-    past = (Slot.cadence == cadence, Slot.slot <= now)
-    newest = session.scalar(select(func.max(Slot.slot)).where(*past))
+    newest = _newest(session, cadence, now)
     if newest is None:
         take(session, cadence, slot, now).outcome = "before the first start"
         return None
     if slot <= newest:
         return None
-    for missed in _between(settings, cadence, newest, slot):
-        log.warning("The slot of %s at %s never ran.", cadence, missed.isoformat())
-        take(session, cadence, missed, now).outcome = NEVER_RAN
+    _note_missed(session, settings, cadence, _between(settings, cadence, newest, slot), now)
     return slot
+
+
+def _note_missed(
+    session: Session, settings: Settings, cadence: str, slots: list[datetime], now: datetime
+) -> None:
+    untold = _untold(session, cadence, slots)
+    for slot in slots:
+        log.warning("The slot of %s at %s never ran.", cadence, slot.isoformat())
+        take(session, cadence, slot, now).outcome = NEVER_RAN
+    trouble.tell_of_slots(session, settings, cadence, untold, now, gone=True)
+
+
+def overdue(session: Session, settings: Settings, now: datetime) -> dict[str, list[datetime]]:
+    """Slots by cadence that came GRACE ago or more, have not run, and of which nobody was told."""
+    found = {
+        cadence: _untold(session, cadence, _overdue(session, settings, cadence, now - GRACE))
+        for cadence in settings.cadences
+    }
+    return {cadence: slots for cadence, slots in found.items() if slots}
+
+
+def tell_overdue(session: Session, settings: Settings, now: datetime) -> None:
+    """Tell the editors of slots that are `overdue`, once of each. Raises IntegrityError when
+    another clock has just done so."""
+    for cadence, slots in overdue(session, settings, now).items():
+        session.add_all(
+            Slot(cadence=cadence, slot=slot, ran_at=now, outcome=OVERDUE) for slot in slots
+        )
+        trouble.tell_of_slots(session, settings, cadence, slots, now, gone=False)
+    session.flush()
 
 
 def never_ran(session: Session, settings: Settings, now: datetime) -> list[Slot]:
     """Slots of the last three months in which nothing was compiled since nothing ran, oldest first.
 
     Those a later slot found out about, and those that came GRACE ago or more and were not run to
-    this moment (these are not in the database): then no clock runs, or the shelf has errors.
+    this moment: then no clock runs, or the shelf has errors.
     """
     lately = (Slot.slot > now - REMEMBERED, Slot.slot <= now)
     noted = session.scalars(select(Slot).where(Slot.outcome == NEVER_RAN, *lately)).all()
@@ -76,11 +110,23 @@ def never_ran(session: Session, settings: Settings, now: datetime) -> list[Slot]
 def _overdue(
     session: Session, settings: Settings, cadence: str, before: datetime
 ) -> list[datetime]:
-    past = (Slot.cadence == cadence, Slot.slot <= before)
-    newest = session.scalar(select(func.max(Slot.slot)).where(*past))
+    newest = _newest(session, cadence, before)
     if newest is None:  # the first start is still to come
         return []
     return _between(settings, cadence, newest, before + timedelta(seconds=1))
+
+
+def _newest(session: Session, cadence: str, now: datetime) -> datetime | None:
+    """The last slot that ran, or was given up, at or before `now`. Slots ahead of it were written
+    by a clock that was wrong; they must silence nothing."""
+    past = (Slot.cadence == cadence, Slot.slot <= now, Slot.outcome != OVERDUE)
+    return session.scalar(select(func.max(Slot.slot)).where(*past))
+
+
+def _untold(session: Session, cadence: str, slots: list[datetime]) -> list[datetime]:
+    known = select(Slot.slot).where(Slot.cadence == cadence, Slot.slot.in_(slots))
+    told = set(session.scalars(known)) if slots else set()
+    return [slot for slot in slots if slot not in told]
 
 
 def _between(settings: Settings, cadence: str, after: datetime, before: datetime) -> list[datetime]:
@@ -93,7 +139,11 @@ def _between(settings: Settings, cadence: str, after: datetime, before: datetime
 
 def take(session: Session, cadence: str, slot: datetime, now: datetime) -> Slot:
     """Claim a slot; raises IntegrityError when another clock has it."""
-    record = Slot(cadence=cadence, slot=slot, ran_at=now, outcome="nothing new")
+    mine = (Slot.cadence == cadence, Slot.slot == slot, Slot.outcome == OVERDUE)
+    late = update(Slot).where(*mine).values(ran_at=now, outcome=NOTHING_NEW).returning(Slot)
+    if record := session.scalars(late, execution_options={"populate_existing": True}).one_or_none():
+        return record
+    record = Slot(cadence=cadence, slot=slot, ran_at=now, outcome=NOTHING_NEW)
     session.add(record)
     session.flush()
     return record

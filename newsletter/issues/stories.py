@@ -5,21 +5,25 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from babel import Locale
-from babel.dates import format_date
 
 from newsletter.i18n import (
+    KEPT,
     _,
     country_name,
     date_and_hours,
     date_and_time,
+    day_in_words,
     language_name,
     long_date,
     translate,
 )
+from newsletter.issues import pictures
+from newsletter.issues.pictures import Shown
 from newsletter.links import Links
 from newsletter.models import Piece
 from newsletter.settings import Settings
@@ -60,7 +64,10 @@ class Story:
     piece: Piece
     url: str
     land: str  # name of its drawing, the same in every language: "roeselare-dogbo-bj"
-    picture: str  # address of that drawing
+    drawing: str  # address of that drawing
+    picture: Shown | None  # what the editors chose to stand above it
+    picture_url: str  # address of that, or else of the drawing
+    links: Links  # of this site
     place: str  # "Roeselare – Dogbo, Benin", or empty
     topics: tuple[str, ...]
     sdgs: tuple[tuple[int, str], ...]
@@ -71,6 +78,11 @@ class Story:
     lang: str | None
     note: str  # why the text is in another language, or empty
     whole: bool = True  # else only its title is printed
+
+    @property
+    def body(self) -> str:
+        """The HTML of the piece as the mail shows it."""
+        return pictures.in_mail(self.piece.html, self.links)
 
     @property
     def when(self) -> tuple[str, ...]:
@@ -112,22 +124,26 @@ class Story:
 def tell(settings: Settings, piece: Piece, locale: str) -> Story:
     """The story of `piece` for a reader of `locale`, with dates on the calendar of TIMEZONE."""
     links = Links(settings.base_url)
-    place = place_line(piece.facts, locale)
-    land = land_name(piece)
+    facts = piece.facts  # looked up once: through SQLAlchemy it costs
+    place = place_line(facts, locale)
+    land, picture = land_name(piece), pictures.above(facts)
     foreign = piece.language != locale
     day = _first_day(piece)
     return Story(
         piece=piece,
         url=links.item(locale, piece.slug),
         land=land,
-        picture=links.pattern(land),
+        drawing=links.pattern(land),
+        picture=picture,
+        picture_url=links.picture(picture.name) if picture else links.pattern(land),
+        links=links,
         place=place,
-        topics=tuple(piece.facts.get("topic_names", ())),
-        sdgs=tuple((n, translate(locale, SDGS[n - 1])) for n in piece.facts.get("sdgs", ())),
+        topics=tuple(facts.get("topic_names", ())),
+        sdgs=tuple((n, translate(locale, SDGS[n - 1])) for n in facts.get("sdgs", ())),
         dates=tuple(_dates(settings, piece, locale)),
         day=day,
         day_number=str(day.day),
-        day_month=format_date(day, "MMM y", locale=locale),
+        day_month=day_in_words(day, "MMM y", locale),
         lang=piece.language if foreign else None,
         note=_language_note(piece.language, locale) if foreign else "",
     )
@@ -148,10 +164,12 @@ def place_line(facts: dict[str, Any], locale: str) -> str:
 
 def land_name(piece: Piece) -> str:
     """What the drawing of a piece is made from: its place, else the piece itself."""
-    names = (piece.facts.get(name) for name in ("municipality", "partner", "country"))
+    facts = piece.facts
+    names = (facts.get(name) for name in ("municipality", "partner", "country"))
     return pattern_name(" ".join(filter(None, names)) or piece.slug)
 
 
+@lru_cache(KEPT)
 def pattern_name(place: str) -> str:
     """A place as it stands in an address: "roeselare-dogbo-bj"."""
     ascii_only = unicodedata.normalize("NFKD", place).encode("ascii", "ignore").decode()
@@ -199,13 +217,14 @@ def _period(settings: Settings, start: date, end: date, locale: str) -> str:
     return _days(_day(start), _day(end), locale)
 
 
+@lru_cache(KEPT)
 def _days(start: date, end: date, locale: str) -> str:
     """ "18–25 september 2027": CLDR's short interval with the month written out."""
     differs = "y" if start.year != end.year else "M" if start.month != end.month else "d"
     patterns = Locale(locale).interval_formats["yMMMd"][differs]
     parts = zip((start, end), patterns, strict=True)
     return "".join(
-        format_date(day, pattern.replace("MMM", "MMMM"), locale=locale) for day, pattern in parts
+        day_in_words(day, pattern.replace("MMM", "MMMM"), locale) for day, pattern in parts
     )
 
 

@@ -1,6 +1,8 @@
 """Trouble with an issue: when it is too late, and telling the editors."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -25,7 +27,52 @@ def late_since(issue: Issue, what_to_do: str) -> str:
 def tell_editors(
     session: Session, settings: Settings, number: int, words: str, now: datetime, *, paused: bool
 ) -> None:
-    """Queue a notice to every editor; `paused`: a person has to go on with the issue."""
-    facts = {"issue": number, "words": words, "paused": paused}
+    """Tell every editor what the relay says; `paused`: a person has to go on with the issue."""
+    _tell(session, settings, {"issue": number, "words": words, "paused": paused}, now)
+
+
+def tell_of_lateness(
+    session: Session, settings: Settings, issue: Issue, now: datetime, *, planned: bool
+) -> None:
+    """Tell every editor that an issue waits since it is late; `planned`: it has its readers."""
+    if issue.slot is not None:
+        facts = {"issue": issue.number, "slot": issue.slot.isoformat(), "planned": planned}
+        _tell(session, settings, facts | {"what": LATE}, now)
+
+
+def tell_of_faults(
+    session: Session,
+    settings: Settings,
+    issue: Issue,
+    words: str,
+    now: datetime,
+    *,
+    planned: bool,
+) -> None:
+    """Tell every editor that preflight stopped an issue; `words`: its findings, one a line;
+    `planned`: some of its readers have it."""
+    facts = {"issue": issue.number, "cadence": issue.cadence, "words": words, "planned": planned}
+    _tell(session, settings, facts | {"what": "faults"}, now)
+
+
+def tell_of_slots(
+    session: Session,
+    settings: Settings,
+    cadence: str,
+    slots: Sequence[datetime],
+    now: datetime,
+    *,
+    gone: bool,
+) -> None:
+    """Tell every editor, in one letter, that nothing was compiled in these slots (if any);
+    `gone`: and that nothing will be."""
+    if slots:
+        facts = {"cadence": cadence, "slots": [slot.isoformat() for slot in slots], "gone": gone}
+        _tell(session, settings, facts | {"what": "slots"}, now)
+
+
+def _tell(session: Session, settings: Settings, facts: Mapping[str, Any], now: datetime) -> None:
     for address in settings.editors:
-        notices.queue(session, NoticeKind.TROUBLE, email=address, locale="nl", facts=facts, now=now)
+        notices.queue(
+            session, NoticeKind.TROUBLE, email=address, locale="nl", facts=dict(facts), now=now
+        )

@@ -1,5 +1,6 @@
 """Tasks: what a clock or a command runs. Each opens its transactions, calls a room, commits."""
 
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from newsletter.delivery.breaker import Breaker
 from newsletter.delivery.sender import Run, Sender, utcnow
 from newsletter.delivery.writer import wait_for_others
 from newsletter.errors import FixSettings, NewsletterError, TryLater
-from newsletter.issues import publishing, slots
-from newsletter.issues.compiler import compile_issue
+from newsletter.issues import holding, publishing, slots
+from newsletter.issues.compiler import compile_issue, read_ahead
 from newsletter.models import IssueState
 from newsletter.settings import Settings
 from newsletter.subscribers import chain, confirming, retention, settling
@@ -143,6 +144,9 @@ def run_due_slots(database: Database, settings: Settings, library: Library) -> l
 def _run_slot(
     database: Database, settings: Settings, library: Library, cadence: str, now: datetime
 ) -> int | None:
+    with database.read() as session:
+        if slots.has_come(session, settings, cadence, now):
+            read_ahead(session, settings, library, now, cadence)
     try:
         with database.write() as session:
             slot = slots.due(session, settings, cadence, now)
@@ -156,10 +160,19 @@ def _run_slot(
             issue.slot, record.issue_number = slot, issue.number
             record.outcome = f"compiled issue {issue.number}"
             if issue.state is IssueState.COMPILED:
-                publishing.hold(session, settings, issue, now)
+                holding.hold(session, settings, issue, now)
             return issue.number
     except IntegrityError:
         return None
+
+
+def tell_of_missed_slots(database: Database, settings: Settings) -> None:
+    """Tell the editors, once, of slots that should have run a while ago."""
+    with database.read() as session:  # an idle clock looks, and writes nothing
+        if not slots.overdue(session, settings, utcnow()):
+            return
+    with contextlib.suppress(IntegrityError), database.write() as session:
+        slots.tell_overdue(session, settings, utcnow())
 
 
 def advance_issues(database: Database, settings: Settings) -> list[int]:
@@ -190,7 +203,7 @@ def deliver(
     work = _Work(database, settings, issue_number, stop, on_accepted, breaker)
     if not by_hand and _something_is_sent(database):
         with database.write() as session:
-            publishing.hold_late(session, settings, utcnow())
+            holding.hold_late(session, settings, utcnow())
     work.ask(early=by_hand)
     accepted, finished = 0, list[int]()
     while not stop.is_set() and _something_is_sent(database):

@@ -40,7 +40,7 @@ class Clock:
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings, self.database = settings, database
-        self.library = Library(settings.content_dir, settings.timezone)
+        self.library = Library(settings.content_dir, settings.timezone, settings.cadences)
         self.stopping = threading.Event()
         self.breaker = Breaker(settings)
         self._lock_file: Any = None
@@ -100,7 +100,10 @@ class Clock:
 
     def compile_due(self) -> None:
         """Compile for the cadences whose slot has come; an error on the shelf stops only this."""
-        tasks.run_due_slots(self.database, self.settings, self.library)
+        try:
+            tasks.run_due_slots(self.database, self.settings, self.library)
+        finally:  # what holds it up is for the editors to know
+            tasks.tell_of_missed_slots(self.database, self.settings)
 
     def advance_issues(self) -> None:
         """Send what is approved: it is frozen, and needs no shelf."""

@@ -10,8 +10,9 @@ from newsletter.models.consent import (
     Seal,
 )
 from newsletter.models.delivery import AT_ONCE, Cursor, Delivery, DeliveryState, Lease, Quota
-from newsletter.models.issue import Edition, Issue, IssueState, ItemNumber, Piece, Slot
+from newsletter.models.issue import Edition, Intro, Issue, IssueState, ItemNumber, Piece, Slot
 from newsletter.models.notice import Notice, NoticeKind, NoticeState
+from newsletter.models.picture import Picture
 from newsletter.models.subscriber import (
     AddressChange,
     FormRequest,
@@ -40,6 +41,7 @@ __all__ = [
     "DeliveryState",
     "Edition",
     "FormRequest",
+    "Intro",
     "Issue",
     "IssueState",
     "ItemNumber",
@@ -49,6 +51,7 @@ __all__ = [
     "Notice",
     "NoticeKind",
     "NoticeState",
+    "Picture",
     "Piece",
     "Published",
     "Quota",

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from newsletter.db import Base
@@ -45,11 +45,19 @@ class Issue(Base):
     top: Mapped[int | None]  # highest item number; a reader's cursor after acceptance
 
 
+GONE = text("withdrawn_at IS NOT NULL")
+
+
 class ItemNumber(Base):
     """The rising number an item gets when it is first planned; never given twice."""
 
     __tablename__ = "item_numbers"
-    __table_args__ = (UniqueConstraint("slug", "repeat"),)
+    __table_args__ = (
+        UniqueConstraint("slug", "repeat"),
+        Index(
+            "ix_item_numbers_withdrawn", "withdrawn_at", sqlite_where=GONE, postgresql_where=GONE
+        ),
+    )
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     slug: Mapped[str]
@@ -85,11 +93,28 @@ class Piece(Base):
     hash: Mapped[str]  # SHA-256 of all of the above
 
 
+class Intro(Base):
+    """The editors' own words above the news of an issue, for readers of one locale."""
+
+    __tablename__ = "intros"
+
+    issue_number: Mapped[int] = mapped_column(ForeignKey("issues.number"), primary_key=True)
+    locale: Mapped[str] = mapped_column(primary_key=True)
+    markdown: Mapped[str]  # as it was written; empty: none, whatever the folder says
+    by_hand: Mapped[bool]  # written for this issue alone, not taken from the folder
+    html: Mapped[str]  # sanitised
+    text: Mapped[str]
+    hash: Mapped[str]  # SHA-256 of what a reader sees of it
+
+
 class Edition(Base):
     """What readers of one locale with one list of pieces get; shared by all of them."""
 
     __tablename__ = "editions"
-    __table_args__ = (UniqueConstraint("issue_number", "locale", "piece_ids"),)
+    __table_args__ = (
+        UniqueConstraint("issue_number", "locale", "piece_ids"),
+        Index("ix_editions_issue", "id", "issue_number", unique=True),  # deliveries name both
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     issue_number: Mapped[int] = mapped_column(ForeignKey("issues.number"))

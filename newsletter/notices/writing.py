@@ -187,6 +187,43 @@ def _proof(writer: Writer) -> Letter:
 
 
 def _trouble(writer: Writer) -> Letter:
+    """What is in the way: the relay, unless the facts name something else."""
+    write = TROUBLES.get(writer.notice.facts.get("what", ""), _relay_trouble)
+    return write(writer)
+
+
+def _late(writer: Writer) -> Letter:
+    return editors.late(
+        writer.settings,
+        writer.locale,
+        number=int(writer.fact("issue")),
+        slot=datetime.fromisoformat(writer.fact("slot")),
+        planned=bool(writer.notice.facts["planned"]),
+    )
+
+
+def _faults(writer: Writer) -> Letter:
+    return editors.faults(
+        writer.settings,
+        writer.locale,
+        number=int(writer.fact("issue")),
+        words=writer.fact("words"),
+        planned=bool(writer.notice.facts["planned"]),
+        cadence=writer.notice.facts["cadence"],
+    )
+
+
+def _missed(writer: Writer) -> Letter:
+    return editors.missed(
+        writer.settings,
+        writer.locale,
+        cadence=writer.fact("cadence"),
+        slots=[datetime.fromisoformat(slot) for slot in writer.notice.facts["slots"]],
+        gone=bool(writer.notice.facts["gone"]),
+    )
+
+
+def _relay_trouble(writer: Writer) -> Letter:
     return editors.trouble(
         writer.settings,
         writer.locale,
@@ -230,6 +267,7 @@ def _reader(writer: Writer) -> Subscriber:
     return writer.subscriber
 
 
+TROUBLES = {"late": _late, "faults": _faults, "slots": _missed}
 LETTERS: dict[NoticeKind, Callable[[Writer], Letter]] = {
     NoticeKind.CONFIRM: _confirm,
     NoticeKind.REMINDER: _reminder,

@@ -3,9 +3,24 @@
 from typing import Any
 
 from newsletter.issues.reading import Told
+from newsletter.issues.stories import Story
 from newsletter.links import Links
 from newsletter.settings import Settings
 from newsletter.web.sheet import Tale
+
+
+def _image(story: Story) -> str | dict[str, Any]:
+    """A picture with what it shows and whose it is, or the address of the drawing."""
+    if story.picture is None:
+        return story.drawing
+    found: dict[str, Any] = {
+        "@type": "ImageObject",
+        "url": story.picture_url,
+        "width": story.picture.width,
+        "height": story.picture.height,
+        "caption": story.picture.alt,
+    }
+    return found | ({"creditText": story.picture.credit} if story.picture.credit else {})
 
 
 def article(tale: Tale, told: Told, settings: Settings) -> dict[str, Any]:
@@ -22,7 +37,7 @@ def article(tale: Tale, told: Told, settings: Settings) -> dict[str, Any]:
         "mainEntityOfPage": links.item(piece.language, piece.slug),
         "datePublished": told.first_at.isoformat(timespec="seconds"),
         "dateModified": told.updated_at.isoformat(timespec="seconds"),
-        "image": [story.picture],
+        "image": [_image(story)],
         "author": publisher,
         "publisher": publisher,
         "isAccessibleForFree": True,

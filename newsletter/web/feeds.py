@@ -9,8 +9,8 @@ from newsletter.issues import reading
 from newsletter.issues.reading import Told
 from newsletter.web import calendar, syndication
 from newsletter.web.keeping import kept
-from newsletter.web.page import LOCALE, state
-from newsletter.web.sheet import tale
+from newsletter.web.page import LOCALE, looking, state
+from newsletter.web.sheet import tell_all
 from newsletter.web.subjects import KIND, Heading, find
 from newsletter.web.syndication import Feed
 
@@ -56,7 +56,7 @@ def _newest(session: object, locale: str, about: reading.About | None) -> list[T
 
 def _feed(locale: str, kind: str, key: str, choose: Choose) -> Feed:
     """What a feed of a subject (or of everything) holds, told in the locale of its address."""
-    with state().database.read() as session:
+    with looking() as session:
         heading = find(session, kind, key) if kind else None
         told = choose(session, locale, heading.about if heading else None)
     links = state().links
@@ -72,7 +72,11 @@ def _feed(locale: str, kind: str, key: str, choose: Choose) -> Feed:
 
 
 def _items(told: Sequence[Told]) -> list[syndication.Item]:
-    return [syndication.Item(tale(one.piece), one.first_at, one.updated_at) for one in told]
+    tales = tell_all(one.piece for one in told)
+    return [
+        syndication.Item(tale, one.first_at, one.updated_at)
+        for tale, one in zip(tales, told, strict=True)
+    ]
 
 
 def _title(heading: Heading | None) -> str:

@@ -1,14 +1,16 @@
 """Finding items: everything about one topic, country, place or goal, and the search."""
 
+from collections.abc import Sequence
 from itertools import groupby
 
 from flask import Blueprint, Response, abort, request
 
 from newsletter.issues import reading, searching
+from newsletter.issues.searching import Hit
 from newsletter.issues.words import LONGEST_QUERY
 from newsletter.web.keeping import kept
-from newsletter.web.page import LOCALE, show, state
-from newsletter.web.sheet import tale
+from newsletter.web.page import LOCALE, looking, show
+from newsletter.web.sheet import Tale, tell_all
 from newsletter.web.subjects import KIND, Heading, find, heading
 
 blueprint = Blueprint("finding", __name__)
@@ -22,7 +24,7 @@ def subject(locale: str, kind: str, key: str, page: int | None = None) -> Respon
     without a number."""
     if page == 1:
         abort(404)
-    with state().database.read() as session:
+    with looking() as session:
         found = find(session, kind, key)
         told = reading.items(session, locale, found.about, page or 1)
     last = max(1, -(-found.items // reading.PAGE))
@@ -31,7 +33,7 @@ def subject(locale: str, kind: str, key: str, page: int | None = None) -> Respon
     return show(
         "archive/subject.html",
         heading=found,
-        tales=[tale(one.piece) for one in told],
+        tales=tell_all(one.piece for one in told),
         page=page or 1,
         last=last,
         indexed=bool(told),
@@ -44,19 +46,24 @@ def search(locale: str) -> Response:
     words = request.args.get("q", "")[:LONGEST_QUERY].replace("\0", " ").strip()
     page = request.args.get("page", "")
     number = int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 1
-    with state().database.read() as session:
+    with looking() as session:
         hits = searching.search(session, locale, words, number) if words else None
         everything = [] if words else reading.subjects(session, locale)
     response = show(
         "archive/search.html",
         words=words,
         hits=hits,
-        tales=[(tale(hit.piece), hit.snippet) for hit in hits.hits] if hits else [],
+        tales=_with_snippets(hits.hits if hits else ()),
         subjects=_by_kind(everything),
         indexed=False,
     )
     response.headers["X-Robots-Tag"] = "noindex"
     return response
+
+
+def _with_snippets(hits: Sequence[Hit]) -> list[tuple[Tale, Sequence[tuple[str, bool]]]]:
+    tales = tell_all(hit.piece for hit in hits)
+    return [(tale, hit.snippet) for tale, hit in zip(tales, hits, strict=True)]
 
 
 def _by_kind(everything: list[reading.Count]) -> dict[str, list[Heading]]:

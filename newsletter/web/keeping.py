@@ -1,8 +1,10 @@
 """Pages of the archive are asked for again and again: 304 where nothing changed (RFC 9110, 13).
 
 An ETag names what an answer is made of, not its bytes: the archive's stamp, the names in the
-furniture, the program itself and the address. So "not changed" costs one look-up and no page. By
-the same name an answer is kept in memory: it is never out of date, for a change is another name.
+furniture, the program itself and the path. So "not changed" costs one look-up and no page. By the
+same name an answer is kept in memory: it is never out of date, for a change is another name. Stamp
+and page are read in one transaction. (A query says nothing to these views, so nobody can fill the
+memory with one page by asking for it with a thousand queries.)
 """
 
 import hashlib
@@ -19,12 +21,14 @@ from flask import Response, current_app, request
 import config
 from newsletter.issues import reading
 from newsletter.issues.reading import Stamp
-from newsletter.web.page import locale, state, topics
+from newsletter.web.page import locale, looking, now, pages, state, topics
 
 PACKAGE = Path(__file__).parents[1]
 SOURCES = (PACKAGE, config.PROJECT_DIR / "templates")
+TURNS = 64  # pages that can be made at the same time, roughly
 MOST_OCTETS = 32 * 1024 * 1024  # of the answers a process keeps
 KINDS = {".py", ".po", ".html", ".txt", ".css", ".svg"}
+STARTED = datetime.now(UTC)  # with settings that stand on pages
 Arguments = ParamSpec("Arguments")
 
 
@@ -42,6 +46,7 @@ class Store:
         self._answers: OrderedDict[str, Kept] = OrderedDict()
         self._octets = 0
         self._lock = threading.Lock()
+        self._turns = [threading.Lock() for _ in range(TURNS)]
 
     def get(self, name: str) -> Kept | None:
         """The answer of this name, if it is still here."""
@@ -49,6 +54,13 @@ class Store:
             if found := self._answers.get(name):
                 self._answers.move_to_end(name)
             return found
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def turn(self, name: str) -> threading.Lock:
+        """Held by who makes the answer of this name: after an issue thousands ask for one page."""
+        return self._turns[hash(name) % TURNS]
 
     def put(self, name: str, answer: Kept) -> None:
         """Keep an answer; the oldest ones make room."""
@@ -62,11 +74,11 @@ class Store:
                 self._octets -= len(oldest.body)
 
 
-class Program(NamedTuple):
-    """What all answers of this program have in common."""
+class Names(NamedTuple):
+    """What stands on every page and is read from files, and when this process first saw it."""
 
     mark: str
-    at: datetime  # when its newest file was written
+    since: datetime
 
 
 def kept(view: Callable[Arguments, Response]) -> Callable[Arguments, Response]:
@@ -75,35 +87,65 @@ def kept(view: Callable[Arguments, Response]) -> Callable[Arguments, Response]:
 
     @wraps(view)
     def shown(*args: Arguments.args, **values: Arguments.kwargs) -> Response:
-        with state().database.read() as session:
-            stamp = reading.stamp(session)
-        etag = _etag(stamp)
-        if request.if_none_match.contains(etag):
-            return _marked(Response(status=304), etag, stamp)
-        store: Store = current_app.extensions.setdefault("newsletter.kept", Store())
-        if answer := store.get(etag):
-            response = Response(answer.body, headers=list(answer.headers))
-        else:
-            response = view(*args, **values)
-            if response.status_code != 200:
-                return response
-            store.put(etag, Kept(response.get_data(), tuple(response.headers)))
-        _marked(response, etag, stamp).make_conditional(request)
-        return response
+        with looking() as session:
+            return _answer(reading.stamp(session), lambda: view(*args, **values))
 
     return shown
 
 
-def _marked(response: Response, etag: str, stamp: Stamp) -> Response:
+def _answer(stamp: Stamp, make: Callable[[], Response]) -> Response:
+    names = _names()
+    etag, changed = _etag(stamp, names.mark), _changed(stamp, names)
+    if _is_theirs(etag, changed):
+        return _marked(Response(status=304), etag, changed)
+    store: Store = current_app.extensions.setdefault("newsletter.kept", Store())
+    if not (answer := store.get(etag)):
+        with store.turn(etag):
+            answer = store.get(etag)
+            if not answer:
+                response = make()
+                if response.status_code != 200:
+                    return response
+                answer = Kept(response.get_data(), tuple(response.headers))
+                store.put(etag, answer)
+    return _marked(Response(answer.body, headers=list(answer.headers)), etag, changed)
+
+
+def _is_theirs(etag: str, changed: datetime | None) -> bool:
+    """Has the client this very answer (RFC 9110, 13.2.2)? A date must be the one we gave: a time
+    at which somebody looked says little, since clocks differ and a commit takes its time."""
+    if theirs := request.if_none_match:
+        return not theirs.star_tag and theirs.contains_weak(etag)
+    return changed is not None and request.if_modified_since == changed
+
+
+def _marked(response: Response, etag: str, changed: datetime | None) -> Response:
     response.set_etag(etag)
-    response.last_modified = max(stamp.at or _program().at, _program().at)
+    if changed:  # None would be written as now
+        response.last_modified = changed
     return response
 
 
-def _etag(stamp: Stamp) -> str:
-    pages = [(page.name, page.locale, page.title) for page in state().library.pages(locale())]
-    parts = (_program().mark, _settings_mark(), stamp, topics(), pages, request.full_path)
+def _changed(stamp: Stamp, names: Names) -> datetime | None:
+    """When anything last did, to the second; None within that second, for more may follow."""
+    last = max(stamp.at or STARTED, names.since, STARTED).replace(microsecond=0)
+    return last if last < now().replace(microsecond=0) else None
+
+
+def _etag(stamp: Stamp, names: str) -> str:
+    parts = (_program(), _settings_mark(), stamp, names, request.root_path, request.path)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+
+def _names() -> Names:
+    """Those of this moment, in the locale of the page."""
+    shown = (topics(), [(page.name, page.locale, page.title) for page in pages()])
+    mark = hashlib.sha256(repr(shown).encode()).hexdigest()
+    known: dict[str, Names] = current_app.extensions.setdefault("newsletter.names", {})
+    last = known.get(locale())
+    if last is None or last.mark != mark:
+        known[locale()] = last = Names(mark, now() if last else STARTED)
+    return last
 
 
 def _settings_mark() -> str:
@@ -119,9 +161,7 @@ def _settings_mark() -> str:
 
 
 @cache
-def _program() -> Program:
+def _program() -> str:
     """Its own files, read once: another version of the program makes other pages."""
     files = sorted(file for folder in SOURCES for file in folder.rglob("*") if file.suffix in KINDS)
-    whole = hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
-    newest = max(int(file.stat().st_mtime) for file in files)
-    return Program(whole, datetime.fromtimestamp(newest, UTC))
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()

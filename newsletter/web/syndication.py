@@ -101,6 +101,8 @@ def _entry(root: Element, item: Item) -> None:
     _add(entry, "published", _moment(item.first_at))
     _add(entry, "updated", _moment(item.updated_at))
     _link(entry, "alternate", story.url, "text/html")
+    if story.picture:
+        _link(entry, "enclosure", story.picture_url, story.picture.media_type)
     for topic in item.tale.topics:
         SubElement(entry, f"{{{ATOM}}}category", {"term": topic.name})
     _add(entry, "summary", piece.summary)
@@ -129,7 +131,7 @@ def _json_item(item: Item) -> dict[str, Any]:
         "title": piece.title,
         "summary": piece.summary,
         "content_html": item.html,
-        "image": story.picture,
+        "image": story.picture_url,
         "date_published": _moment(item.first_at),
         "date_modified": _moment(item.updated_at),
         "language": piece.language,

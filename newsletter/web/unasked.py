@@ -6,7 +6,7 @@ from newsletter.i18n import DEFAULT
 from newsletter.issues import reading
 from newsletter.web import sitemap
 from newsletter.web.keeping import kept
-from newsletter.web.page import STATIC_DIR, state
+from newsletter.web.page import STATIC_DIR, looking, state
 
 blueprint = Blueprint("unasked", __name__)
 
@@ -50,7 +50,7 @@ def site_map_part(number: int) -> Response:
 
 
 def _pages() -> list[sitemap.Page]:
-    with state().database.read() as session:
+    with looking() as session:
         issues = reading.published(session)
         subjects = reading.subjects(session, DEFAULT)
         items = reading.entries(session)

@@ -226,6 +226,8 @@ def _print(report: dict[str, Any]) -> None:
         )
     print(f"\nDKIM, µs of the processor for each message: {report['dkim']}")
     print(f"Seconds for the last {LEFT} messages: {report['resuming']}")
+    for row in report["planning"]:
+        print(planning.line(row))
 
 
 def main() -> None:

@@ -61,6 +61,8 @@ class _Line:
         end = self.answer.find(BETWEEN)
         if end < 0:
             return 0
+        if self.answer[9:12] == b"304":  # it has no body
+            return 304
         place = self.answer.find(LENGTH, 0, end + 2) + len(LENGTH)
         length = int(self.answer[place : self.answer.index(b"\r", place)])
         complete = len(self.answer) >= end + len(BETWEEN) + length

@@ -10,6 +10,7 @@ from newsletter.content.frontmatter import COUNTRIES, Event, Source
 from newsletter.content.library import Library
 from newsletter.content.source import LARGEST
 from tests.content.conftest import GOOD, Write
+from tests.content.files import jpeg
 
 ITEM = "items/2026/11/compost.nl.md"
 
@@ -85,9 +86,14 @@ FAULTS = [
     (with_lines("country: EU"), 7, "is not an ISO 3166-1 code"),
     (with_lines("image: foto.jpg"), 7, "needs an 'image_alt'"),
     (with_lines("image_alt: Een foto"), 7, "'image_alt' has no 'image'"),
-    (with_lines("image: https://x.be/a.jpg", "image_alt: x"), 7, "has to be the name"),
-    (with_lines("image: ../a.jpg", "image_alt: x"), 7, "has to be the name"),
-    (with_lines("image: a.svg", "image_alt: x"), 7, "png, jpg or gif"),
+    (with_lines("image: https://x.be/a.jpg", "image_alt: x"), 7, "stands on another site; save it"),
+    (with_lines("image: ../a.jpg", "image_alt: x"), 7, "is a path; write its name only"),
+    (with_lines("image: a.svg", "image_alt: x"), 7, "is no png, jpg, gif or webp; save it as one"),
+    (with_lines("image: Foto Één.JPG", "image_alt: x"), 7, "name it 'foto-een.jpg'"),
+    (with_lines("image: a.jpg", "image_alt: IMG_2041"), 8, "is the name of a file ('IMG_2041')"),
+    (with_lines("image: markt.jpg", "image_alt: Markt"), 8, "is the name of a file ('Markt')"),
+    (with_lines("image: a.jpg", "image_alt: foto"), 8, "says only 'foto'; say what"),
+    (with_lines("image: a.jpg", f"image_alt: {'x' * 301}"), 8, "make it at most 300"),
     (with_lines("image: weg.jpg", "image_alt: x"), 7, "'weg.jpg' is not in content/images"),
     (with_lines("link: javascript:alert(1)"), 7, "has to start with https:// or http://"),
     (with_lines("link: www.vvsg.be"), 7, "has to start with https://"),
@@ -137,8 +143,23 @@ FAULTS = [
     (GOOD + "\n## Kop\n\n#### Diep\n", 12, "is too deep; use ## and ### only"),
     (GOOD + "\n### Te vroeg\n", 10, "has ### without a ## above it"),
     (GOOD + "\n##\n", 10, "This heading has no text"),
-    (GOOD + "\n![x](https://x.be/a.png)\n", 10, "cannot stand in the text"),
-    (GOOD + "\n![x](foto.jpg)\n", 10, "cannot stand in the text"),
+    (GOOD + "\n![Een markt](https://x.be/a.png)\n", 10, "stands on another site; save it in"),
+    (GOOD + "\n![Een markt](//x.be/a.png)\n", 10, "stands on another site"),
+    (GOOD + "\n![Een markt][r]\n\n[r]: http://x.be/a.png\n", 12, "stands on another site"),
+    (GOOD + "\n![Een markt](data:image/png;base64,iVBORw0KGgo=)\n", 10, "written into the text"),
+    (GOOD + "\n![Een markt](weg.jpg)\n", 10, "The picture 'weg.jpg' is not in content/images"),
+    (GOOD + "\n![Een markt](../weg.jpg)\n", 10, "is a path"),
+    (GOOD + "\n![Een markt](/etc/weg.jpg)\n", 10, "is a path"),
+    (GOOD + "\n![Een markt](C:\\weg.jpg)\n", 10, "is a path"),
+    (GOOD + "\n![Een markt](weg.svg)\n", 10, "is no png, jpg, gif or webp"),
+    (GOOD + "\n![Een markt](Weg.jpg)\n", 10, "name it 'weg.jpg'"),
+    (GOOD + "\n![](weg.jpg)\n", 10, "The alternative text of 'weg.jpg' is missing; say what"),
+    (GOOD + "\n![weg.jpg](weg.jpg)\n", 10, "is the name of a file ('weg.jpg')"),
+    (GOOD + f"\n![{'x ' * 160}](weg.jpg)\n", 10, "has 319 characters; make it at most 300"),
+    (GOOD + "\nEen ![Een markt](weg.jpg) zin.\n", 10, "stands among words; give it"),
+    (GOOD + "\n- ![Een markt](weg.jpg)\n", 10, "stands among words"),
+    (GOOD + "\n[![Een markt](weg.jpg)](https://x.be)\n", 10, "stands among words"),
+    (GOOD + "\n![Een markt](a.jpg)\n![Een put](b.jpg)\n", 11, "stands among words"),
     (GOOD + "\n\n[x](javascript:alert(1))\n", 11, "'javascript:alert(1)' has to start"),
     (GOOD + "\n[boven](#boven)\n", 10, "'#boven' has to start"),
     (GOOD + "\n[site](/nl/issues)\n", 10, "'/nl/issues' has to start"),
@@ -184,7 +205,7 @@ def test_all_faults_of_all_files_come_at_once(library: Library, write: Write) ->
 
 
 def test_a_complete_file_is_read(library: Library, write: Write) -> None:
-    write("images/compost.jpg", b"x")
+    write("images/compost.jpg", jpeg())
     lines = (
         "image: compost.jpg", "image_alt: Een hoop compost", "image_credit: Foto VVSG",
         "link: https://www.vvsg.be/x?a=b&c=d#e", "country: NO", 'municipality: "\'s-Gravenvoeren"',

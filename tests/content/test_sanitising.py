@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from newsletter.content.markdown import render
+from newsletter.content.markdown import convert, render
 
 PLAIN = [
     "p", "h3", "h4", "ul", "dl", "dt", "dd", "blockquote", "pre", "code", "hr", "br", "strong",
@@ -18,8 +18,9 @@ PLAIN = [
 ALLOWED: dict[str, set[str]] = {
     **{name: set() for name in PLAIN},
     **{"a": {"href"}, "th": {"scope", "align"}, "td": {"align"}},
-    **{"ol": {"start"}, "li": {"id"}, "sup": {"id"}},
+    **{"ol": {"start"}, "li": {"id"}, "sup": {"id"}, "img": {"src", "alt"}},
 }
+PICTURE = re.compile(r"images/([a-z0-9][a-z0-9_-]*/)*[a-z0-9][a-z0-9._-]*\.(png|jpe?g|gif|webp)")
 BIDI_AND_PRIVATE = re.compile(
     "[\u202a-\u202e\u2066-\u2069\ue000-\uf8ff\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
@@ -35,6 +36,9 @@ def judge(markup: str) -> None:
             continue
         assert element.tag in ALLOWED, (element.tag, markup)
         assert set(element.attrib) <= ALLOWED[element.tag], (element.attrib, markup)
+        if element.tag == "img":
+            assert PICTURE.fullmatch(element.attrib["src"]), markup
+            assert element.attrib["alt"].strip(), markup
         href = element.attrib.get("href", "https://x.be")
         # What a browser strips before it looks for the scheme.
         bare = re.sub(r"[\t\n\r]", "", href).strip("".join(map(chr, range(33))))
@@ -169,6 +173,8 @@ def test_sec_15_no_vector_gets_through(vector: str, anchor: str) -> None:
     body = render(vector, anchor=anchor)
     judge(body.html)
     judge(render(f"Voor *x {vector} y* na\n\n{vector}", "fr", anchor).html)
+    picture = f"![{vector}](a.png)\n\n![Een markt]({vector})\n\n![Een put](a.png '{vector}')"
+    judge(convert(picture, "nl", anchor, pictures=True).body.html)
     assert not BIDI_AND_PRIVATE.search(body.text)
 
 
@@ -178,6 +184,7 @@ PIECES = st.sampled_from(
         "mailto:", "&#106;", "&colon;", "<script>", "</p>", "<a onclick=", "```", "~~~", "|",
         "|---|", "> ", "- ", "1. ", "# ", "===", "***", "_", '"', "'", "\\", "&lt;", "{: }", ": ",
         "\x02", "\x03", "\ue000", "\u202e", "<!--", "-->", "<svg", "<img src=", "onerror=",
+        "](a.png)", '](a.png "', "images/a.png",
         'href="', "<x@y.z>", "<https://x.be>", "\n", "\n\n", "    ", "  \n", " ", "\t",
     ]
 )  # fmt: skip
@@ -187,7 +194,7 @@ TEXTS = st.lists(st.one_of(PIECES, st.text(max_size=6)), max_size=40).map("".joi
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(TEXTS, st.text()))
 def test_sec_15_any_text_renders_within_the_allow_list(text: str) -> None:
-    body = render(text, "de", "slug")
+    body = convert(text, "de", "slug", pictures=True).body
     judge(body.html)
     assert not BIDI_AND_PRIVATE.search(body.text)
 

@@ -78,7 +78,7 @@ def dialler(site: ThreadingHTTPServer) -> external.Dial:
         ("/gone", "answers 404"),
         ("/error", "answers 500"),
         ("/shy", "perhaps to programs only"),
-        ("/loop", "cannot be reached"),
+        ("/loop", "without end"),
         ("/inside", "not a public address"),
     ],
 )
@@ -110,6 +110,21 @@ def test_one_silent_site_does_not_hold_up_the_report(site: ThreadingHTTPServer) 
         ("link http://a.example/silent", "no answer in time"),
         ("link http://down.example/", "cannot be reached (ConnectionRefusedError)"),
     ]
+
+
+def test_each_link_that_is_done_is_told(site: ThreadingHTTPServer) -> None:
+    told: list[int] = []
+    urls = [f"http://a.example/{path}" for path in ("fine", "gone", "loop", "fine")]
+    check_links(urls, dialler(site), progress=told.append)
+    assert told == [1, 1, 1], "the same link is asked for once"
+
+
+def test_a_name_that_does_not_exist_is_told_in_words(site: ThreadingHTTPServer) -> None:
+    def dial(host: str, port: int, patience: float) -> socket.socket:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    (found,) = check_links(["http://bestaat-niet.example/"], dial)
+    assert found.message == "no site has this name; mend the link or take it out."
 
 
 @pytest.mark.parametrize(

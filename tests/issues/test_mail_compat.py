@@ -20,7 +20,7 @@ from newsletter.i18n import LOCALES
 from newsletter.issues.preflight.tree import parse
 from newsletter.issues.rendering import render_edition
 from newsletter.settings import Settings
-from tests.issues.samples import call, issue, piece, real_pieces
+from tests.issues.samples import call, issue, pictured_piece, piece, real_pieces
 
 DOIUSE = PROJECT_DIR / "build" / "doiuse" / "node_modules"  # see tests/issues/doiuse
 RICH = PROJECT_DIR / "tests" / "content" / "rich.md"
@@ -82,7 +82,7 @@ def mails(settings: Settings) -> list[str]:
     rich = [piece("een", markdown=RICH.read_text("utf-8")), piece("twee"), call()]
     return [
         render_edition(settings, issue(), pieces, locale, older_link=True).html
-        for pieces, locale in [*real, (rich, "nl")]
+        for pieces, locale in [*real, (rich, "nl"), ([pictured_piece()], "nl")]
     ]
 
 

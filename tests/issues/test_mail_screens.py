@@ -21,12 +21,13 @@ from newsletter.delivery.message import GAP
 from newsletter.issues.preflight.colours import ENOUGH, contrast
 from newsletter.issues.rendering import render_edition
 from newsletter.settings import Settings
-from tests.issues.samples import issue, real_pieces
+from tests.issues.samples import issue, picture_file, pictured_piece, real_pieces
 
 SCREENS = PROJECT_DIR / "build" / "screens"
 PICTURE = PROJECT_DIR / "docs" / "images" / "issue.png"
 LIGHTEST_PICTURE = 400_000  # octets
 TALLEST = 1400  # pixels of a picture in docs/images; build/screens has the whole
+OWN_PICTURES = "https://nieuws.test/pictures/"
 Scheme = Literal["light", "dark"]
 
 pytestmark = pytest.mark.browser
@@ -66,6 +67,9 @@ def _answer(route: Route) -> None:
     """Own pictures are drawn here and now; nothing else is reached."""
     if found := re.fullmatch(r"https://nieuws\.test/patterns/([a-z0-9-]+)\.png", route.request.url):
         route.fulfill(body=pattern.png(found[1], 1200, 480), content_type="image/png")
+    elif route.request.url.startswith(OWN_PICTURES):
+        name = route.request.url.removeprefix(OWN_PICTURES)
+        route.fulfill(body=picture_file(name), content_type="image/png")
     else:
         route.abort()
 
@@ -135,6 +139,45 @@ def test_without_images_the_picture_is_told(browser: Browser, html: str) -> None
     box = picture.bounding_box()
     assert box is not None
     assert box["height"] < 120  # as high as its words, and no empty field
+    page.close()
+
+
+@pytest.fixture
+def pictured(settings: Settings) -> str:
+    """A mail whose lead has a picture above it and one in its text."""
+    pieces = [pictured_piece(), *real_pieces(settings, count=2)]
+    return GAP.sub("x", render_edition(settings, issue(), pieces, "nl").html)
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(320, "light"), (320, "dark"), (600, "light"), (1200, "dark")]
+)
+def test_htm_15_pictures_are_as_wide_as_their_column(
+    browser: Browser, pictured: str, width: int, scheme: Scheme
+) -> None:
+    page = _open(browser, pictured, width, scheme)
+    _save(page, f"mail-{width}-pictures-{scheme}")
+    assert page.evaluate(OVERFLOW) == 0
+    above, within = (image.bounding_box() for image in page.query_selector_all("img"))
+    assert above
+    assert within
+    assert above["width"] == min(width, 600)
+    assert within["width"] == {320: 280, 600: 520, 1200: 520}[width]
+    for box, shape in ((above, 1200 / 800), (within, 1200 / 700)):
+        assert box["width"] / box["height"] == pytest.approx(shape, rel=0.02)
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+    page.close()
+
+
+def test_without_images_pictures_are_told_too(browser: Browser, pictured: str) -> None:
+    page = _open(browser, pictured, 320, images=False)
+    _save(page, "mail-320-pictures-off")
+    assert page.evaluate(OVERFLOW) == 0
+    for words in ("Tekening van een vallei", "Tekening van een compostbak"):
+        box = page.get_by_alt_text(words).bounding_box()
+        assert box
+        assert box["height"] < 220  # as high as its words
     page.close()
 
 

@@ -11,7 +11,7 @@ from newsletter.delivery import ledger
 from newsletter.delivery.ledger import Settled
 from newsletter.delivery.outcomes import Outcome, Reply, Stage
 from newsletter.errors import FixContent, FixRequest
-from newsletter.issues import publishing
+from newsletter.issues import holding, publishing
 from newsletter.issues.compiler import compile_issue
 from newsletter.models import (
     Cursor,
@@ -229,8 +229,13 @@ def test_drafts_and_future_items_stay_on_the_shelf(
     shelf.put("klad", status="draft")
     shelf.put("later", date="2026-11-24")
     assert compile_issue(session, settings, shelf.library, now, "monthly") is None
-    for slug in ("klad", "later"):
-        with pytest.raises(FixRequest, match="cannot be sent"):
+    shelf.put("oud", deadline="2026-11-22")
+    for slug, why in (
+        ("klad", "it is a draft; set its status to ready"),
+        ("later", "it is dated 2026-11-24, later than today"),
+        ("oud", "its deadline was 2026-11-22"),
+    ):
+        with pytest.raises(FixRequest, match=f"{slug}' cannot be sent: {why}"):
             compile_issue(session, settings, shelf.library, now, None, (slug,))
     with pytest.raises(FixRequest, match="no item 'niets'"):
         compile_issue(session, settings, shelf.library, now, None, ("niets",))
@@ -306,7 +311,7 @@ def test_who_wants_other_topics_gets_no_row_and_misses_nothing_later(
 def held(session: Session, settings: Settings, shelf: Shelf, now: datetime) -> Issue:
     issue = compiled(session, settings, shelf, now)
     issue.slot = now
-    publishing.hold(session, settings, issue, now)
+    holding.hold(session, settings, issue, now)
     return issue
 
 

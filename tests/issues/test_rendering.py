@@ -144,7 +144,7 @@ def test_place_line(facts: dict[str, str], line: str) -> None:
 
 def test_the_drawing_of_a_place_is_the_same_in_every_language(settings: Settings) -> None:
     facts = {"municipality": "Kortrijk", "partner": "Chefchaouen", "country": "MA"}
-    pictures = {tell(settings, piece(facts=facts), locale).picture for locale in ("nl", "fr")}
+    pictures = {tell(settings, piece(facts=facts), locale).drawing for locale in ("nl", "fr")}
     assert pictures == {"https://nieuws.test/patterns/kortrijk-chefchaouen-ma.png"}
     assert pattern_name("Comé – Sint-Niklaas") == "come-sint-niklaas"
 

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from newsletter.content.library import Library
 from newsletter.delivery import ledger
 from newsletter.errors import FixRequest
-from newsletter.issues import planning, publishing, trouble
+from newsletter.issues import holding, publishing, trouble
 from newsletter.issues.compiler import compile_issue
-from newsletter.issues.rendering import RenderedEdition, render_edition
+from newsletter.issues.preflight.blockwise import Blockwise
 from newsletter.issues.selection import in_order
 from newsletter.models import Edition, Issue, IssueState, ItemNumber, Piece
 from newsletter.settings import Settings
@@ -188,12 +188,13 @@ def test_what_was_rendered_ahead_is_used_and_what_changed_since_is_made(
     issue = compiled(session, settings, shelf, now)
     ahead = publishing.ready_to_send(session, settings, now, issue.number)
     made: list[int] = []
+    judge = Blockwise.vouches_for
 
-    def render(*words: Any, **more: Any) -> RenderedEdition:
+    def vouches_for(*given: Any) -> bool:
         made.append(1)
-        return render_edition(*words, **more)
+        return judge(*given)
 
-    monkeypatch.setattr(planning, "render_edition", render)
+    monkeypatch.setattr(Blockwise, "vouches_for", vouches_for)
     water = add_reader(session, "water", ("water",))
     jeugd.topic_choice_id = water.topic_choice_id
     session.flush()
@@ -255,7 +256,7 @@ def test_what_was_planned_and_not_begun_in_time_is_held_for_a_person(
     late = now + timedelta(hours=settings.hold_hours + settings.late_hours, minutes=1)
     if resting:
         publishing.pause(session, settings, issue.number, "away", late, ask_at=late)
-    assert publishing.hold_late(session, settings, late - timedelta(minutes=2)) == []
+    assert holding.hold_late(session, settings, late - timedelta(minutes=2)) == []
     publishing.advance(session, settings, late)
     assert (issue.state, issue.ask_at) == (IssueState.PAUSED, None)
     assert (issue.why or "").startswith(trouble.LATE)

@@ -7,7 +7,7 @@ import pytest
 from alembic import command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from newsletter.db import Database, migrate, migration_config
@@ -282,3 +282,17 @@ def test_a_database_from_before_the_archive_gets_its_index(database: Database) -
         assert after == before
         assert set(slugs(search(session, "nl", "gemeente"))) == {"dogbo", "perere"}
         assert len(session.scalars(select(Subject)).all()) > 0
+
+
+def test_half_of_all_texts_are_found_by_the_index(session: Session) -> None:
+    """PostgreSQL would read them all, and unpack each: ten times slower at 5,000 items."""
+    publish(session, 1, list(TEXTS))
+    session.commit()
+    assert search(session, "nl", "gemeente").total == 2
+    if session.get_bind().dialect.name == "sqlite":
+        return  # FTS5 has nothing but its index
+    explained = text("EXPLAIN SELECT id FROM published WHERE document @@ to_tsquery('simple', 'x')")
+    plan = "\n".join(session.scalars(explained))
+    assert "ix_published_document" in plan
+    session.rollback()
+    assert session.scalar(text("SHOW enable_seqscan")) == "on", "only for that transaction"

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.db import Database, connect
 from newsletter.issues import slots
-from newsletter.models import Slot
+from newsletter.models import Notice, NoticeKind, Slot
 from newsletter.settings import Settings
 
 
@@ -139,3 +139,88 @@ def test_a_fresh_server_has_missed_nothing(
     session: Session, settings: Settings, now: datetime
 ) -> None:
     assert slots.never_ran(session, settings, now) == []
+
+
+# --- telling the editors --------------------------------------------------------------------------
+
+EDITORS = ("redactie@voorbeeld.example", "chef@voorbeeld.example")
+
+
+def told(session: Session) -> list[tuple[str, list[str], bool]]:
+    """Cadence, slots and whether they are gone, of each letter to the first editor."""
+    session.flush()
+    letters = session.query(Notice).filter_by(kind=NoticeKind.TROUBLE, email=EDITORS[0])
+    facts = [letter.facts for letter in letters.order_by(Notice.id)]
+    return [(one["cadence"], one["slots"], one["gone"]) for one in facts]
+
+
+def test_editors_hear_once_of_a_slot_that_has_not_run(
+    session: Session, settings: Settings, now: datetime
+) -> None:
+    settings = replace(settings, editors=EDITORS, cadences={"weekly": "0 9 * * thu"})
+    slots.due(session, settings, "weekly", now)
+    slot = utc(2026, 11, 26, 8)
+    early, later = slot + timedelta(minutes=14), slot + timedelta(minutes=16)
+    assert slots.overdue(session, settings, early) == {}
+    assert slots.overdue(session, settings, later) == {"weekly": [slot]}
+    for _again in range(2):
+        slots.tell_overdue(session, settings, later)
+    assert told(session) == [("weekly", [slot.isoformat()], False)]
+    assert session.query(Notice).count() == len(EDITORS)
+    assert slots.overdue(session, settings, later) == {}
+    assert [one.slot for one in slots.never_ran(session, settings, later)] == [slot]
+
+
+def test_a_slot_that_editors_heard_of_still_runs_once(
+    session: Session, settings: Settings, now: datetime
+) -> None:
+    settings = replace(settings, editors=EDITORS, cadences={"weekly": "0 9 * * thu"})
+    slots.due(session, settings, "weekly", now)
+    slot = utc(2026, 11, 26, 8)
+    later = slot + timedelta(hours=1)
+    slots.tell_overdue(session, settings, later)
+    assert slots.due(session, settings, "weekly", later) == slot
+    record = slots.take(session, "weekly", slot, later)
+    assert record.outcome == slots.NOTHING_NEW
+    assert slots.due(session, settings, "weekly", later) is None
+    assert slots.never_ran(session, settings, later) == []
+
+
+def test_slots_slept_through_are_told_in_one_letter_and_not_again(
+    session: Session, settings: Settings, now: datetime
+) -> None:
+    """The first of three was told of before the sleep; the third runs now."""
+    settings = replace(settings, editors=EDITORS, cadences={"weekly": "0 9 * * thu"})
+    slots.due(session, settings, "weekly", now)
+    slots.tell_overdue(session, settings, utc(2026, 11, 26, 9))
+    later = utc(2026, 12, 17, 9)
+    assert slots.due(session, settings, "weekly", later) == utc(2026, 12, 17, 8)
+    slots.take(session, "weekly", utc(2026, 12, 17, 8), later)
+    slots.tell_overdue(session, settings, later)
+    slept = [utc(2026, 12, 3, 8).isoformat(), utc(2026, 12, 10, 8).isoformat()]
+    assert told(session) == [
+        ("weekly", [utc(2026, 11, 26, 8).isoformat()], False),
+        ("weekly", slept, True),
+    ]
+
+
+def test_two_clocks_take_a_slot_that_editors_heard_of_once(
+    database: Database, settings: Settings, now: datetime
+) -> None:
+    slot = utc(2026, 12, 1, 8)
+    with database.write() as session:
+        session.add(Slot(cadence="monthly", slot=slot, ran_at=now, outcome=slots.OVERDUE))
+
+    def take(_: int) -> bool:
+        one = connect(settings.database_url)
+        try:
+            with one.write() as session:
+                slots.take(session, "monthly", slot, now)
+            return True
+        except IntegrityError:
+            return False
+        finally:
+            one.engine.dispose()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(take, range(4))) == 1

@@ -1,5 +1,6 @@
 """The embedded clock: one leader, everything by itself, and a clean end."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -7,7 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session
 
+from newsletter.content import images
 from newsletter.db import Database
 from newsletter.delivery.sender import utcnow
 from newsletter.issues import slots
@@ -16,6 +19,7 @@ from newsletter.jobs.timetable import Clock
 from newsletter.models import Issue, IssueState, Slot
 from newsletter.settings import Settings
 from newsletter.subscribers.importing import import_csv
+from tests.content.files import jpeg
 from tests.relay import RelayLog, running
 
 
@@ -106,6 +110,34 @@ def test_two_clocks_make_one_issue_of_one_slot(
     assert (first, again) == ([1], [])
     with database.read() as session:
         assert session.query(Issue).one().state is IssueState.HELD
+
+
+def test_pictures_are_made_ready_while_others_can_write(
+    database: Database, office: Settings, relay: RelayLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_readers(database, office)
+    file = next(office.content_dir.rglob("een.nl.md"))
+    lead = "image: bron.jpg\nimage_alt: Een bron in Guaranda\nimage_credit: An\n---\nHet verhaal."
+    file.write_text(file.read_text().replace("---\nHet verhaal.", lead))
+    (office.content_dir / "images").mkdir()
+    (office.content_dir / "images/bron.jpg").write_bytes(jpeg())
+    accept, write, locked, made = images.accept, database.write, [False], []
+
+    @contextlib.contextmanager
+    def writing() -> Iterator[Session]:
+        with write() as session:
+            locked[0] = True
+            yield session
+            locked[0] = False
+
+    def accepting(data: bytes, name: str) -> images.Ready:
+        made.append(locked[0])
+        return accept(data, name)
+
+    monkeypatch.setattr(database, "write", writing)
+    monkeypatch.setattr(images, "accept", accepting)
+    assert tasks.run_due_slots(database, office, Clock(office, database).library) == [1]
+    assert made == [False]
 
 
 def test_an_error_on_the_shelf_leaves_the_slot_for_when_it_is_mended(

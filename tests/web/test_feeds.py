@@ -13,7 +13,7 @@ from sqlalchemy import update
 from newsletter.i18n import LOCALES
 from newsletter.models import Piece
 from newsletter.web import calendar
-from tests.web.conftest import PUBLISHED, WAITING, World
+from tests.web.conftest import PICTURED, PUBLISHED, WAITING, World
 
 pytestmark = pytest.mark.sqlite("what a page shows does not depend on the database")
 
@@ -80,7 +80,8 @@ def test_json_feed(issued: World, locale: str, where: str) -> None:
         assert item["content_html"]
         assert datetime.fromisoformat(item["date_published"]).tzinfo
         assert datetime.fromisoformat(item["date_modified"]).tzinfo
-        assert item["image"].startswith("https://nieuws.test/patterns/")
+        kind = "pictures" if PICTURED[0] in item["url"] else "patterns"
+        assert item["image"].startswith(f"https://nieuws.test/{kind}/")
         assert item["language"] in (locale, "nl")
 
 

@@ -4,6 +4,7 @@
 missing make `test_accessibility` fail.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from playwright.sync_api import Page, Route
 from newsletter.catcher import FOLDER, Store
 from newsletter.models import AddressChange, Issue, IssueState, Subscriber, SubscriberState
 from newsletter.tokens import Purpose, Tokens
-from tests.web.conftest import PUBLISHED, World
+from tests.web.conftest import PICTURED, PUBLISHED, World, withdraw
 
 TEXTS = ("in-het-kort", "missie", "visie", "privacy", "toegankelijkheid")
 UNBOUND = (Purpose.UNSUBSCRIBE, Purpose.PREFERENCES, Purpose.STOP_ISSUE)
@@ -202,8 +203,25 @@ def _undo(people: People) -> list[Visit]:
 
 
 def _item(people: People) -> list[Visit]:
+    """One is withdrawn; its page, and those of the issue that it stood in."""
     items = {"item": PUBLISHED[0], "event": PUBLISHED[2]}
-    return [Visit(name, f"/{people.locale}/items/{slug}") for name, slug in items.items()]
+    items |= dict(zip(("pictured", "picture-in-text"), PICTURED, strict=True))
+    issue = f"/{people.locale}/issues/1"
+    with people.world.database.write() as session:
+        withdraw(session, PUBLISHED[1])
+    return [
+        *(Visit(name, f"/{people.locale}/items/{slug}") for name, slug in items.items()),
+        Visit("withdrawn", f"/{people.locale}/items/{PUBLISHED[1]}", 410),
+        Visit("issue-withdrawn", issue),
+        Visit("mail-withdrawn", f"{issue}/mail"),
+    ]
+
+
+def _mail(people: People) -> list[Visit]:
+    """The copy of an issue's mail, and that of the edition it says that it is."""
+    path = f"/{people.locale}/issues/1/mail"
+    (name,) = set(re.findall(rf"{path}/(\w+)", people.world.client.get(path).text))
+    return [Visit("mail", path), Visit("mail-edition", f"{path}/{name}")]
 
 
 def _subject(people: People) -> list[Visit]:
@@ -301,7 +319,7 @@ VISITS: dict[str, Maker] = {
     "embed.for_your_site": alone("for-your-site", "/{locale}/for-your-site"),
     "archive.issues": alone("issues", "/{locale}/issues/"),
     "archive.issue": alone("issue", "/{locale}/issues/1"),
-    "archive.mail": alone("mail", "/{locale}/issues/1/mail"),
+    "archive.mail": _mail,
     "archive.item": _item,
     "finding.subject": _subject,
     "finding.search": _search,
@@ -313,6 +331,7 @@ VISITS: dict[str, Maker] = {
 NO_PAGES = {
     "static": "styles, scripts and pictures",
     "archive.picture": "a picture",
+    "pictures.picture": "a picture",
     "unasked.favicon": "a picture",
     "unasked.robots": "for machines",
     "unasked.site_map": "for machines",

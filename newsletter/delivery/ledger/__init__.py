@@ -42,7 +42,6 @@ from newsletter.delivery.ledger.planning import (
     take_stock,
     waits_untouched,
     withdraw_older,
-    withdraw_paused,
     withdraw_unsent,
 )
 from newsletter.delivery.ledger.working import (
@@ -94,6 +93,5 @@ __all__ = [
     "waits_untouched",
     "withdraw",
     "withdraw_older",
-    "withdraw_paused",
     "withdraw_unsent",
 ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     ColumnElement,
     Integer,
@@ -26,7 +27,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from newsletter.db import new_rows
 from newsletter.delivery.ledger.rows import changed, closed, is_open, is_waiting
 from newsletter.models import (
     AT_ONCE,
@@ -42,6 +42,7 @@ from newsletter.models import (
 
 SCATTER = 7919  # a prime: neighbours in the table get moments far apart
 IN_BULK = {"synchronize_session": False}  # a million rows are not to be loaded
+COLUMNS = ["subscriber_id", "issue_number", "state", "attempts", "in_doubt", "edition_id", "due_at"]
 
 # Groups and their editions, while they are planned.
 _listed = Table(
@@ -134,23 +135,13 @@ def plan(
     """
     if not editions:
         return 0
+    _alone(session)
     _list(session, editions)
-    # Looked up for each reader: a planner that went through the readers for each group would take
-    # hours, and SQLite's does when it may choose.
-    edition_id = select(_listed.c.edition_id).where(*_is_listed()).scalar_subquery()
     readers = _listed_readers(issue, top, next(iter(editions)).now)
-    readers = readers.add_columns(*_constants(issue.number), edition_id, due_at)
-    names = [
-        "subscriber_id",
-        "issue_number",
-        "state",
-        "attempts",
-        "in_doubt",
-        "edition_id",
-        "due_at",
-    ]
-    # Another issue may be planning the same reader at this moment: that reader comes later.
-    statement = new_rows(session, Delivery).from_select(names, readers)
+    readers = readers.add_columns(*_constants(issue.number), _listed.c.edition_id, due_at)
+    # Who pauses or is erased at this moment holds their row: waited for, and looked at again.
+    readers = readers.with_for_update(of=Subscriber, read=True, key_share=True)
+    statement = insert(Delivery).from_select(COLUMNS, readers)
     return changed(session.execute(statement, execution_options={"preserve_rowcount": True}))
 
 
@@ -184,20 +175,6 @@ def lowest_cursor(session: Session, cadence: str | None, now: datetime) -> int |
     """The lowest cursor among the readers of a cadence (None: of all) who get mail `now`."""
     query = select(func.min(Cursor.number)).join(Subscriber, Cursor.subscriber_id == Subscriber.id)
     return session.scalar(query.where(*_readers(cadence, now)))
-
-
-def withdraw_paused(session: Session, issue: Issue, now: datetime) -> int:
-    """Withdraw what was planned for readers who paused while it was being planned.
-
-    Called after the last `plan`, in its transaction. On PostgreSQL a pause that was not committed
-    when `plan` looked is now: the new row's foreign key waited for its lock on the subscriber. One
-    that comes later waits for us, and then withdraws the row itself.
-    """
-    paused = select(Subscriber.id).where(Subscriber.paused_until > now)
-    mine = (Delivery.issue_number == issue.number, is_waiting(), Delivery.in_doubt == 0)
-    change = update(Delivery).where(*mine, Delivery.subscriber_id.in_(paused))
-    change = change.values(**closed(DeliveryState.WITHDRAWN, now))
-    return changed(session.execute(change, execution_options=IN_BULK))
 
 
 def withdraw_unsent(session: Session, subscriber_id: int, now: datetime) -> int:
@@ -235,6 +212,12 @@ def _to_plan(issue: Issue, top: int, now: datetime) -> list[ColumnElement[bool]]
     return [*_audience(issue, now), Cursor.number < top, ~has_open, ~_planned(issue)]
 
 
+def _alone(session: Session) -> None:
+    """Until the end of the transaction nobody else plans; senders and readers go on."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("LOCK TABLE deliveries IN SHARE UPDATE EXCLUSIVE MODE"))
+
+
 def _list(session: Session, editions: Mapping[Group, int | None]) -> None:
     """Write the groups into a temporary table, so that one pass over the readers serves all."""
     _listed.create(session.connection(), checkfirst=True)
@@ -249,22 +232,25 @@ def _list(session: Session, editions: Mapping[Group, int | None]) -> None:
         for group, edition_id in editions.items()
     ]
     session.execute(insert(_listed), rows)
-
-
-def _is_listed() -> tuple[ColumnElement[bool], ...]:
-    return (
-        _listed.c.locale == Subscriber.locale,
-        _listed.c.topic_choice_id == Subscriber.topic_choice_id,
-        _listed.c.number == Cursor.number,
-    )
+    if session.get_bind().dialect.name == "postgresql":
+        # It takes a table it knows nothing about for a small one, and looks up millions of cursors.
+        session.execute(text("ANALYZE listed_groups"))
 
 
 def _listed_readers(issue: Issue, top: int, now: datetime) -> Select[int]:
     """Readers of the listed groups, as they are at this moment: who changed since is in none."""
+    is_theirs = and_(
+        _listed.c.locale == Subscriber.locale,
+        _listed.c.topic_choice_id == Subscriber.topic_choice_id,
+        _listed.c.number == Cursor.number,
+    )
+    # An outer join, so that the groups are looked up for each reader: a planner that went through
+    # the readers for each group would take hours, and SQLite's does when it may choose.
     return (
         select(Subscriber.id)
         .join(Cursor, Cursor.subscriber_id == Subscriber.id)
-        .where(*_to_plan(issue, top, now), exists().where(*_is_listed()))
+        .outerjoin(_listed, is_theirs)
+        .where(*_to_plan(issue, top, now), _listed.c.number.is_not(None))
         .order_by(Subscriber.id)
     )
 
@@ -276,7 +262,7 @@ def at_once() -> ColumnElement[datetime]:
 
 def spread(session: Session, now: datetime, window: timedelta) -> ColumnElement[datetime]:
     """For each reader another moment of the window; for one reader always the same."""
-    second = Subscriber.id * SCATTER % int(window.total_seconds())
+    second = cast(Subscriber.id, BigInteger) * SCATTER % int(window.total_seconds())
     if session.get_bind().dialect.name == "sqlite":
         start = now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
         shift = cast(second, String) + " seconds"

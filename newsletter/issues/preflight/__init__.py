@@ -5,24 +5,17 @@ finding of grade `stop` means the edition is not sent. Rules are named after STA
 PRV-16 …), so that each can be looked up.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from newsletter.issues.preflight import colours, envelope, hyperlinks, structure
 from newsletter.issues.preflight.finding import Mail, PreflightFinding
+from newsletter.issues.preflight.rules import findings
 from newsletter.issues.preflight.tree import parse
 from newsletter.issues.rendering import RenderedEdition
 from newsletter.models import Piece
 from newsletter.settings import Settings
 
 __all__ = ["PreflightFinding", "check"]
-
-_RULES: tuple[Callable[[Mail], Iterable[PreflightFinding]], ...] = (
-    *envelope.RULES,
-    *structure.RULES,
-    *hyperlinks.RULES,
-    *colours.RULES,
-)
 
 
 def check(
@@ -35,8 +28,8 @@ def check(
     """All findings about `edition`, made of `pieces` (at least one), those that stop it first.
 
     With `now`, a call past its deadline is one of them. With `known`, the slugs of all items that
-    have a page, so is a link to an item that is neither there nor in the edition.
+    have a page (and "issues/12" of issues), so is a link to one that is neither there nor in the
+    edition.
     """
-    mail = Mail(settings, edition, pieces, parse(edition.html), now, known)
-    found = [finding for rule in _RULES for finding in rule(mail)]
-    return sorted(found, key=lambda finding: finding.grade)  # "stop" < "warn"
+    mail = Mail(settings, pieces[0].locale, edition, pieces, parse(edition.html), now, known)
+    return sorted(findings(mail), key=lambda finding: finding.grade)  # "stop" < "warn"

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from colorsys import hls_to_rgb, rgb_to_hls
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from newsletter.issues.preflight.finding import Mail, PreflightFinding, stop
 from newsletter.issues.preflight.tree import Node, declarations
@@ -16,6 +17,7 @@ ENOUGH = 4.5
 HEX = re.compile(r"#(?:[0-9a-f]{3}|[0-9a-f]{6})", re.I)
 DARK = re.compile(r"@media\s*\(prefers-color-scheme:\s*dark\)\s*\{((?:[^{}]*\{[^{}]*\})*)", re.I)
 RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
+PAIRS = 1024  # of colours whose contrast is kept: a mail has few, each many times
 COLOURS = ("color", "background-color", "background")
 
 Rules = Mapping[str, Mapping[str, str]]
@@ -27,6 +29,7 @@ class _Paint:
     ground: str = "#FFFFFF"
 
 
+@lru_cache(PAIRS)
 def contrast(one: str, other: str) -> float:
     """WCAG 2 contrast of two hex colours, 1 to 21."""
     lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
@@ -65,6 +68,7 @@ def inverted(mail: Mail) -> Iterator[PreflightFinding]:
             seen.add(paint)
 
 
+@lru_cache(PAIRS)
 def _flipped(colour: str) -> str:
     """The same hue with its lightness turned over (HSL), as such programs do."""
     hue, light, saturation = rgb_to_hls(*(part / 255 for part in _parts(colour)))
@@ -107,7 +111,7 @@ def _painted(node: Node, above: _Paint, rules: Rules) -> Iterator[tuple[Node, _P
 
 
 def _paint(node: Node, above: _Paint, rules: Rules) -> _Paint:
-    style = {"background-color": node.attributes.get("bgcolor", "")} | node.style()
+    style = {"background-color": node.attributes.get("bgcolor", ""), **node.style()}
     for selector in (node.tag, *(f".{name}" for name in node.attributes.get("class", "").split())):
         style |= rules.get(selector, {})
     ground = style.get("background-color") or style.get("background", "")

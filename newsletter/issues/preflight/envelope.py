@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from newsletter.delivery.message import CONTROL, GAP, Gap, gap
 from newsletter.issues.preflight.finding import Mail, PreflightFinding, stop, warn
@@ -10,6 +11,7 @@ from newsletter.issues.rendering import SIZE_AIM, SUBJECT_LENGTH, encoded_size
 
 SIZE_LIMIT = 102_000  # octets; beyond it Gmail clips the mail, footer and all
 SENTENCE = re.compile(r"[.!?…]\W*$")
+ATTRIBUTES = 1024  # that are kept as looked at: a mail has few, each many times
 MOST_ALONE = 4  # words; shorter runs such as labels may stand in one part only
 READERS_GAPS = {Gap.UNSUBSCRIBE, Gap.PREFERENCES}
 LEFTOVERS = re.compile(
@@ -109,15 +111,23 @@ def leftovers(mail: Mail) -> Iterator[PreflightFinding]:
     for node in mail.root.walk():
         if node.tag in ("style", "script"):
             continue
-        own = [*node.attributes.values(), *(c for c in node.children if isinstance(c, str))]
-        yield from _left_behind(node, own)
-    yield from _left_behind("subject", [mail.edition.subject])
-    yield from _left_behind("text part", [mail.edition.text])
+        words = (child for child in node.children if isinstance(child, str))
+        found = [*map(_in_attribute, node.attributes.values()), *map(LEFTOVERS.search, words)]
+        yield from _left_behind(node, found)
+    yield from _left_behind("subject", [LEFTOVERS.search(mail.edition.subject)])
+    yield from _left_behind("text part", [LEFTOVERS.search(mail.edition.text)])
 
 
-def _left_behind(where: Node | str, texts: Iterable[str]) -> Iterator[PreflightFinding]:
-    for found in filter(None, map(LEFTOVERS.search, texts)):
-        yield stop("LEFTOVER", where, f"{found[0]!r} was left behind; write the real text.")
+@lru_cache(ATTRIBUTES)
+def _in_attribute(value: str) -> re.Match[str] | None:
+    return LEFTOVERS.search(value)
+
+
+def _left_behind(
+    where: Node | str, found: Iterable[re.Match[str] | None]
+) -> Iterator[PreflightFinding]:
+    for match in filter(None, found):
+        yield stop("LEFTOVER", where, f"{match[0]!r} was left behind; write the real text.")
 
 
 def control_characters(mail: Mail) -> Iterator[PreflightFinding]:
@@ -137,21 +147,21 @@ def text_part(mail: Mail) -> Iterator[PreflightFinding]:
         bare = url.removeprefix("mailto:").rstrip("/")
         if bare and not url.startswith("#") and bare not in mail.edition.text:
             yield stop("FMT-05", link, f"{url} is not in the text part; add it there.")
-    squeezed = _squeezed(mail.edition.text)
+    told = squeezed(mail.edition.text)
     for node in mail.root.find("p", "li", "th", "dt", "dd", *HEADINGS):
         for words in (child for child in node.children if isinstance(child, str)):
-            told = node.tag in HEADINGS or SENTENCE.search(words)
-            if told and len(words.split()) >= MOST_ALONE and _squeezed(words) not in squeezed:
+            whole = node.tag in HEADINGS or SENTENCE.search(words)
+            if whole and len(words.split()) >= MOST_ALONE and squeezed(words) not in told:
                 message = "This is not in the text part; the two parts have to say the same."
                 yield stop("FMT-05", node, message)
-    said = _squeezed(mail.root.text())
+    said = squeezed(mail.root.text())
     for title in (piece.title for piece in mail.pieces):
-        for where, text in (("HTML", said), ("text part", squeezed)):
-            if _squeezed(title) not in text:
+        for where, text in (("HTML", said), ("text part", told)):
+            if squeezed(title) not in text:
                 yield stop("FMT-05", where, f"The item {title!r} is missing; render it again.")
 
 
-def _squeezed(text: str) -> str:
+def squeezed(text: str) -> str:
     """Letters and digits only: quotes, dashes and line ends differ between the parts."""
     return "".join(filter(str.isalnum, text)).casefold()
 

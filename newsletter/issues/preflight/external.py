@@ -5,10 +5,11 @@ is asked for stands in texts of editors, so only public addresses are dialled, a
 and whatever a name resolves to at that moment (no requests to our own network: SSRF).
 """
 
+import contextlib
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from ipaddress import IPv6Address, ip_address, ip_network
 from queue import Empty, SimpleQueue
@@ -31,6 +32,19 @@ SHY = {401, 403, 406, 429, 451, 503, 999}
 Dial = Callable[[str, int, float], socket.socket]
 
 
+class _Endless(Exception):
+    """More redirects than browsers follow, or in a ring."""
+
+
+LATE = "no answer in time; open it yourself before you send"
+TROUBLES: Mapping[type[Exception], str] = {
+    TimeoutError: LATE,
+    ssl.SSLError: "its certificate is not valid; link to another page",
+    socket.gaierror: "no site has this name; mend the link or take it out",
+    _Endless: "leads on from page to page without end; link to where it should end",
+}
+
+
 def external_links(html: str, base_url: str) -> list[str]:
     """The links of a mail to other sites, each once, in order; not those of one reader."""
     links = (node.attributes.get("href", "") for node in parse(html).find("a"))
@@ -44,36 +58,38 @@ def external_links(html: str, base_url: str) -> list[str]:
 
 
 def check_links(
-    urls: Iterable[str], dial: Dial | None = None, limit: float = ALL_PATIENCE
+    urls: Iterable[str],
+    dial: Dial | None = None,
+    limit: float = ALL_PATIENCE,
+    progress: Callable[[int], None] = lambda count: None,
 ) -> list[PreflightFinding]:
     """A warning for each link that did not answer well within `limit` seconds for all; in order.
 
-    `dial` opens a connection to host and port (default: to public addresses only).
+    `dial` opens a connection to host and port (default: to public addresses only). `progress` is
+    told of every link that is done.
     """
     wanted = list(dict.fromkeys(urls))
-    todo: SimpleQueue[str] = SimpleQueue()
+    todo, done = SimpleQueue[str](), SimpleQueue[tuple[str, str | None]]()
     for url in wanted:
         todo.put(url)
-    answers: dict[str, str | None] = {}
 
     def work() -> None:
-        while True:
-            try:
+        with contextlib.suppress(Empty):
+            while True:
                 url = todo.get_nowait()
-            except Empty:
-                return
-            answers[url] = _fault(url, dial or dial_public)
+                done.put((url, _fault(url, dial or dial_public)))
 
     # Daemons: a name that takes minutes to resolve must not hold up the end of the program.
-    crew = [Thread(target=work, daemon=True) for _ in range(min(POOL, len(wanted)))]
-    for thread in crew:
-        thread.start()
+    for _one in range(min(POOL, len(wanted))):
+        Thread(target=work, daemon=True).start()
+    answers: dict[str, str | None] = dict.fromkeys(wanted, LATE)
     end = time.monotonic() + limit
-    for thread in crew:
-        thread.join(max(0.0, end - time.monotonic()))
-    late = "no answer in time; open it yourself before you send"
-    faults = ((url, answers.get(url, late)) for url in wanted)
-    return [warn("LINK", f"link {url}", f"{fault}.") for url, fault in faults if fault]
+    with contextlib.suppress(Empty):
+        for _url in wanted:
+            url, fault = done.get(timeout=max(0.001, end - time.monotonic()))
+            answers[url] = fault
+            progress(1)
+    return [warn("LINK", f"link {url}", f"{fault}.") for url, fault in answers.items() if fault]
 
 
 def dial_public(host: str, port: int, patience: float) -> socket.socket:
@@ -102,17 +118,20 @@ def _fault(url: str, dial: Dial) -> str | None:
         status = _ask("HEAD", url, dial)
         if status >= 400:  # many sites know GET only
             status = _ask("GET", url, dial)
-    except PermissionError as error:
-        return f"is {error}, which readers cannot open; take the link out"
-    except TimeoutError:
-        return "no answer in time; open it yourself before you send"
-    except ssl.SSLError:
-        return "its certificate is not valid; link to another page"
-    except (OSError, HTTPException, ValueError) as error:
-        return f"cannot be reached ({type(error).__name__}); mend the link or take it out"
+    except (OSError, HTTPException, ValueError, _Endless) as error:
+        return _trouble(error)
     if status in SHY:
         return f"answers {status}, perhaps to programs only; open it yourself before you send"
     return f"answers {status}; mend the link or take it out" if status >= 400 else None
+
+
+def _trouble(error: Exception) -> str:
+    for kind, words in TROUBLES.items():
+        if isinstance(error, kind):
+            return words
+    if isinstance(error, PermissionError):
+        return f"is {error}, which readers cannot open; take the link out"
+    return f"cannot be reached ({type(error).__name__}); mend the link or take it out"
 
 
 def _ask(method: str, url: str, dial: Dial) -> int:
@@ -132,7 +151,7 @@ def _ask(method: str, url: str, dial: Dial) -> int:
         if response.status not in (301, 302, 303, 307, 308) or not onward:
             return response.status
         url = urljoin(url, onward)
-    raise HTTPException("too many redirects")
+    raise _Endless
 
 
 def _target(parts: SplitResult) -> str:

@@ -1,16 +1,19 @@
 """What the rules look at, and what they say."""
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from newsletter.i18n import LOCALES
 from newsletter.issues.preflight.tree import Node
 from newsletter.issues.rendering import RenderedEdition
 from newsletter.links import Links
 from newsletter.models import Piece
 from newsletter.settings import Settings
 
+LINE = re.compile(r"HTML line \d+")
 LONGEST_QUOTE = 60  # characters
 
 
@@ -32,24 +35,32 @@ class PreflightFinding:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """An edition with its HTML as a tree."""
+    """An edition for readers of `locale`, with its HTML as a tree."""
 
     settings: Settings
+    locale: str
     edition: RenderedEdition
     pieces: Sequence[Piece]
     root: Node
     now: datetime | None
-    known: Collection[str] | None = None  # slugs of items that have a page
-
-    @property
-    def locale(self) -> str:
-        """Of the reader."""
-        return self.pieces[0].locale
+    known: Collection[str] | None = None  # what has a page: slugs, and "issues/12"
 
     @property
     def links(self) -> Links:
         """The addresses of our own site."""
         return Links(self.settings.base_url)
+
+
+def told_once(found: Iterable[tuple[str, PreflightFinding]]) -> list[tuple[str, str]]:
+    """Grade and text of each finding, once for all locales that have it, in the order of LOCALES:
+    the same place has another line in another locale."""
+    alike: dict[tuple[str, str, str, str], list[tuple[str, PreflightFinding]]] = {}
+    for locale, one in sorted(found, key=lambda pair: LOCALES.index(pair[0])):
+        key = (one.grade, one.rule, one.message, LINE.sub("", one.where))
+        alike.setdefault(key, []).append((locale, one))
+    return [
+        (pairs[0][1].grade, f"{', '.join(dict(pairs))}: {pairs[0][1]}") for pairs in alike.values()
+    ]
 
 
 def stop(rule: str, where: Node | str, message: str) -> PreflightFinding:
@@ -63,15 +74,24 @@ def warn(rule: str, where: Node | str, message: str) -> PreflightFinding:
 
 
 def _place(where: Node | str) -> str:
-    """A part, or a line with the words an editor knows it by."""
+    """A part, or a line (of the editors' intro: just that) with the words an editor knows it by."""
     if isinstance(where, str):
         return where
-    under = where.after.text() if where.after else ""
+    in_intro = any("foreword" in _classes(node) for node in where.order if _holds(node, where))
+    under = where.after.text() if where.after and not in_intro else ""
     words = where.text()
-    place = f"HTML line {where.line}, <{where.tag}>"
+    place = f"{'inleiding' if in_intro else f'HTML line {where.line}'}, <{where.tag}>"
     if words:
         place += f" “{_short(words)}”"
     return f"{place}, under “{_short(under)}”" if under else place
+
+
+def _holds(node: Node, inner: Node) -> bool:
+    return node.start <= inner.start < node.end
+
+
+def _classes(node: Node) -> list[str]:
+    return node.attributes.get("class", "").split()
 
 
 def _short(text: str) -> str:

@@ -1,47 +1,15 @@
 """Rules about links: each says where it goes, looks like a link, and goes there."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import SplitResult, urlsplit
 
-from newsletter.i18n import LOCALES
+from newsletter.content.vague import is_vague
 from newsletter.issues.preflight.finding import Mail, PreflightFinding, stop
 from newsletter.issues.preflight.tree import Node
+from newsletter.links import page_at
 
-# What says nothing out of its sentence, as a screen reader lists links (HTM-08).
-VAGUE = frozenset(
-    (
-        # Dutch
-        "hier", "klik hier", "klik", "meer", "meer info", "meer informatie", "meer lezen",
-        "lees meer", "lees verder", "verder lezen", "verder", "link", "deze link", "deze pagina",
-        "website", "bekijk", "details", "info", "lees hier verder", "lees hier meer",
-        "klik hier voor meer", "deze website", "hier te vinden", "via deze link", "meer weten",
-        # French
-        "ici", "cliquez ici", "cliquer ici", "plus", "plus d’infos", "plus d'infos",
-        "plus d’informations", "plus d'informations", "en savoir plus", "lire la suite",
-        "lire plus", "la suite", "suite", "lien", "ce lien", "cette page", "site web", "voir",
-        "détails", "par ici", "cliquez", "plus d’info", "plus d'info", "voir plus",
-        "lire l’article", "lire l'article", "suivez ce lien",
-        # English
-        "here", "click here", "click", "more", "more info", "more information", "read more",
-        "read on", "learn more", "find out more", "continue reading", "this link", "this page",
-        "see", "view", "details", "see more", "see here", "right here", "follow this link",
-        "website",
-        # German
-        "klick hier", "hier klicken", "klicken sie hier", "klicke hier", "mehr", "mehr infos",
-        "mehr informationen", "mehr lesen", "mehr erfahren", "weiter", "weiterlesen",
-        "dieser link", "diese seite", "ansehen", "mehr dazu", "hier mehr", "zum artikel",
-        "hier lesen",
-    )
-)  # fmt: skip
 SCHEMES = ("https", "http", "mailto")
-# Every page of the site that a mail may link to, behind BASE_URL (`newsletter.links`, `web`).
-OWN_PAGE = re.compile(
-    r"/?|/(?P<locale>[a-z]{2})/(|issues/([1-9]\d*(/mail)?)?|items/(?P<slug>[\w-]+)|about/[\w-]+"
-    r"|(topics|countries|places|sdgs)/[\w-]+(/.*)?|feed\.(atom|json)|agenda\.ics|search|signup"
-    r"|my-link|embed|for-your-site|preferences/.+)"
-    r"|/u/.+|/patterns/[\w-]+\.(png|svg)|/receipts/key|/sitemap\.xml"
-)
 LOOKS_LIKE_HOST = re.compile(r"(?:https?://)?((?:[\w-]+\.)+[a-z]{2,})(?:/\S*)?", re.I)
 
 
@@ -53,7 +21,7 @@ def texts(mail: Mail) -> Iterator[PreflightFinding]:
             yield stop(
                 "HTM-04", link, f"The link to {_href(link)} has no text; write where it goes."
             )
-        elif " ".join(text.casefold().split()).strip(" .,:;…›»→>!?()[]*«‹-–—'\"") in VAGUE:
+        elif is_vague(text):
             message = f"{text!r} does not say where the link goes; name what it leads to."
             yield stop("HTM-08", link, message)
 
@@ -80,18 +48,29 @@ def targets(mail: Mail) -> Iterator[PreflightFinding]:
 def internal(mail: Mail) -> Iterator[PreflightFinding]:
     """A link to our own site leads to a page that is there (HTM-23)."""
     own = urlsplit(mail.settings.base_url)
-    slugs = {piece.slug for piece in mail.pieces} | set(mail.known or ())
     for link in mail.root.find("a"):
         parts = _split(_href(link))
         if parts is None or parts.netloc.lower() != own.netloc:
             continue
-        page = OWN_PAGE.fullmatch(parts.path.removeprefix(own.path))
-        if page is None or page["locale"] not in (None, *LOCALES):
+        page = page_at(parts.path.removeprefix(own.path))
+        if page is None:
             message = f"{_href(link)} is no page of our site; mend the link or take it out."
             yield stop("HTM-23", link, message)
-        elif page["slug"] and mail.known is not None and page["slug"] not in slugs:
-            message = f"No item is called {page['slug']!r}; mend the link or take it out."
-            yield stop("HTM-23", link, message)
+        elif missing := _missing(mail, page):
+            yield stop("HTM-23", link, f"{missing}; mend the link or take it out.")
+
+
+def _missing(mail: Mail, page: Mapping[str, str]) -> str | None:
+    """What is not there, of an item or an issue that a link leads to."""
+    if mail.known is None:
+        return None
+    slug, number = page.get("slug"), page.get("number")
+    if slug and slug not in mail.known and slug not in {piece.slug for piece in mail.pieces}:
+        return f"No item that was sent is called {slug!r}"
+    if number and "kind" not in page and f"issues/{number}" not in mail.known:
+        issues_known = any(name.startswith("issues/") for name in mail.known)
+        return f"Issue {number} was not sent" if issues_known else None
+    return None
 
 
 def underlines(mail: Mail) -> Iterator[PreflightFinding]:

@@ -4,7 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from newsletter.content.alternatives import is_empty, is_file_name
 from newsletter.i18n import LOCALES
+from newsletter.issues.pictures import COLUMN
 from newsletter.issues.preflight.finding import Mail, PreflightFinding, stop, warn
 from newsletter.issues.preflight.tree import HEADINGS, Node
 
@@ -21,19 +23,6 @@ ROLES = {"presentation", "none", "main", "article"}
 SMALLEST = 14  # px
 STYLE_LIMIT = 16_000  # octets; beyond it Gmail drops the block
 PICTURE = re.compile(r"https?://[^?#]+\.(png|jpe?g|gif)(\?.*)?", re.I)
-FILE_NAME = re.compile(
-    r".*\.(png|jpe?g|gif|webp|svg|heic|tiff?)|(img|dsc|dscn|pict?|image|screenshot|schermafbeelding)"
-    r"[-_ ]?\d*|[\w-]*_[\w-]*|\d+",
-    re.I,
-)
-# Alternatives that say that there is a picture, and not what is on it.
-EMPTY_ALT = frozenset(
-    (
-        "foto", "afbeelding", "figuur", "logo", "plaatje", "beeld", "image", "photo",
-        "illustration", "picture", "graphic", "figure", "bild", "abbildung", "grafik",
-        "alt", "alt text",
-    )
-)  # fmt: skip
 CSS_URL = re.compile(r"url\(\s*['\"]?([^'\")]*)", re.I)
 
 
@@ -96,12 +85,15 @@ def images(mail: Mail) -> Iterator[PreflightFinding]:
         alt, source = image.attributes.get("alt"), image.attributes.get("src", "")
         if alt is None:
             yield stop("HTM-06", image, 'Needs alt: what the picture shows, or "" when it adorns.')
-        elif FILE_NAME.fullmatch(alt.strip()):
+        elif is_file_name(alt):
             yield stop("HTM-06", image, f"alt is a file name ({alt}); say what the picture shows.")
-        elif alt.strip(" .:").casefold() in EMPTY_ALT:
+        elif is_empty(alt):
             yield stop("HTM-06", image, f"alt says only {alt!r}; say what the picture shows.")
         if not all(image.attributes.get(side, "").isdecimal() for side in ("width", "height")):
             yield stop("HTM-19", image, "Needs width and height in pixels.")
+        elif int(image.attributes["width"]) > COLUMN:
+            message = f"Is wider than the mail, which classic Outlook obeys; make it {COLUMN} px."
+            yield stop("HTM-19", image, message)
         if not PICTURE.fullmatch(source):
             yield stop("HTM-19", image, f"{source} is no PNG, JPEG or GIF; convert it.")
 

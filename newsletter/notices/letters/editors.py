@@ -1,6 +1,7 @@
 """Letters to editors: the proof of an issue, and what goes wrong."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from babel.dates import format_timedelta
@@ -20,6 +21,7 @@ from newsletter.notices.letters.paper import (
 )
 from newsletter.settings import Settings
 
+MOST = 20  # faults, or moments, in a letter
 BODY = re.compile(r"<body[^>]*>", re.IGNORECASE)
 
 
@@ -85,6 +87,88 @@ def trouble(settings: Settings, locale: str, *, number: int, words: str, paused:
         )
         then = translate(locale, "Laat dit antwoord aan je systeembeheerder zien.")
     parts = Parts(subject=heading, heading=heading, before=[what, words], after=[then])
+    return shape(settings, locale, parts)
+
+
+def late(settings: Settings, locale: str, *, number: int, slot: datetime, planned: bool) -> Letter:
+    """To the editors: an issue did not begin in time and waits for one of them. `planned`: it has
+    its readers, so that it is resumed and not sent."""
+    heading = translate(locale, "Nummer %(number)s is te laat en wacht op jou", number=number)
+    what = translate(
+        locale,
+        "Dit nummer was bedoeld voor %(when)s, maar kon niet op tijd vertrekken. Zo laat gaat het "
+        "niet meer vanzelf weg: jij beslist. Nog niemand heeft het gekregen.",
+        when=moment(settings, locale, slot),
+    )
+    verb = "resume" if planned else "send"
+    go, stop = (f"newsletter issues {one} {number}" for one in (verb, "stop"))
+    then = [
+        translate(locale, "Mag het nog weg? %(command)s", command=go),
+        translate(locale, "Liever niet meer? %(command)s", command=stop),
+    ]
+    parts = Parts(subject=heading, heading=heading, before=[what], after=then)
+    return shape(settings, locale, parts)
+
+
+def faults(
+    settings: Settings, locale: str, *, number: int, words: str, planned: bool, cadence: str | None
+) -> Letter:
+    """To the editors: preflight stopped an issue. `words`: its findings, one a line, in English as
+    the command prints them; `planned`: some of its readers have it."""
+    heading = translate(locale, "Nummer %(number)s heeft fouten en vertrekt niet", number=number)
+    what = translate(
+        locale, "Bij het nakijken bleek dat er iets verbeterd moet worden. Dit vond het programma:"
+    )
+    found = words.splitlines()
+    more = translate(locale, "En nog %(count)s.", count=len(found) - MOST)
+    shown = found if len(found) <= MOST else [*found[:MOST], more]
+    compile = f"newsletter issues compile{f' --cadence {cadence}' if cadence else ''}"
+    if planned:
+        resume = f"newsletter issues resume {number}"
+        then = [
+            translate(
+                locale, "Is het opgelost, verzend dan verder met: %(command)s", command=resume
+            )
+        ]
+    else:
+        mend = translate(
+            locale,
+            "Verbeter de stukken en maak een nieuw nummer met: %(command)s",
+            command=compile,
+        )
+        send = translate(
+            locale,
+            "Verstuur dat met het nummer dat je dan ziet: %(command)s",
+            command="newsletter issues send",
+        )
+        then = [mend, send]
+    parts = Parts(subject=heading, heading=heading, before=[what, *shown], after=then)
+    return shape(settings, locale, parts)
+
+
+def missed(
+    settings: Settings, locale: str, *, cadence: str, slots: Sequence[datetime], gone: bool
+) -> Letter:
+    """To the editors: at due moments of a cadence no issue was made. `gone`: it is too late for
+    that; else it is made as soon as it can be."""
+    heading = translate(locale, "Er is geen nummer gemaakt voor %(cadence)s", cadence=cadence)
+    shown = "; ".join(moment(settings, locale, slot) for slot in slots[-MOST:])
+    what = translate(locale, "Er moest een nummer gemaakt worden op: %(when)s.", when=shown)
+    if gone:
+        why = translate(
+            locale,
+            "Toen liep het programma niet, of er waren fouten in de stukken. Er is niets verloren: "
+            "wat klaarstond, komt in het volgende nummer.",
+        )
+    else:
+        why = translate(
+            locale,
+            "Een kwartier later is het er nog niet. Meestal zijn er fouten in de stukken. Zijn die "
+            "verbeterd, dan wordt het nummer vanzelf gemaakt.",
+        )
+    check = "newsletter items check"
+    then = translate(locale, "Fouten in de stukken vind je met: %(command)s", command=check)
+    parts = Parts(subject=heading, heading=heading, before=[what, why], after=[then])
     return shape(settings, locale, parts)
 
 

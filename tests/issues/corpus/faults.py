@@ -112,6 +112,8 @@ FAULTS = (
     _put("HTM-17", "style in the body", "<style>p { color: #000000 }</style>"),
     _put("HTM-19", "no size", '<img src="{base}/patterns/gent.png" alt="De Leie bij Gent">'),
     _put("HTM-19", "svg", (IMAGE % "De Leie bij Gent").replace(".png", ".svg")),
+    _put("HTM-19", "wide", (IMAGE % "De Leie bij Gent").replace('"600"', '"1200"')),
+    _put("HTM-19", "not frozen", '<img src="images/a.jpg" width="9" height="9" alt="De Leie">'),
     _put("HTM-26", "from elsewhere", (IMAGE % "De Leie").replace("{base}", "https://cdn.example")),
     _put("HTM-26", "font", '<link rel="stylesheet" href="https://fonts.example/a.css">'),
     _put("PRV-08", "pixel", (IMAGE % "").replace("gent", f"o-{gap(Gap.UNSUBSCRIBE)}")),
