@@ -92,6 +92,10 @@ class Links:
         """Page with the button that stops an issue in its hold window."""
         return f"{self.base_url}/{locale}/stop/{token}"
 
+    def proof(self, locale: str, token: str) -> str:
+        """The mail of an issue that is not out yet, for editors."""
+        return f"{self.base_url}/{locale}/proof/{token}"
+
     def archive(self, locale: str) -> str:
         """List of all issues."""
         return f"{self.base_url}/{locale}/issues/"

@@ -227,7 +227,8 @@ def _row(session: Session, issue: Issue) -> dict[str, Any]:
 
 def _line(row: dict[str, Any]) -> str:
     counts = row["deliveries"]
-    why = f" ({row['why']})" if row["why"] else ""
+    first, _line, more = (row["why"] or "").partition("\n")
+    why = f" ({first}{' …' if more else ''})" if first else ""
     return (
         f"{row['number']:4}  {row['state']}{why}  {row['cadence'] or 'all readers'}: "
         f"{counts['accepted']} of {counts['planned']} accepted"

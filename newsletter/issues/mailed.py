@@ -1,6 +1,7 @@
 """What was mailed, as a page: an edition with nobody's own links."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -8,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from newsletter.delivery.message import Gap, gap
 from newsletter.issues import intros
+from newsletter.issues.planning import base_editions
 from newsletter.issues.reading import Withdrawn, published_issue, withdrawn_from
 from newsletter.issues.rendering import edition_hash, edition_name, render_edition
 from newsletter.links import Links
-from newsletter.models import Edition, Piece
+from newsletter.models import Edition, Issue, Piece
 from newsletter.settings import Settings
 
 
@@ -56,6 +58,15 @@ def copy(
     links = Links(settings.base_url)
     own, asked = (links.mail_copy(locale, number, edition_name(one)) for one in (made.hash, hash))
     return Copy(_nobodys(settings, made.html.replace(own, asked), locale), gone)
+
+
+def proof(
+    session: Session, settings: Settings, number: int, locale: str, now: datetime
+) -> str | None:
+    """The mail of an issue as readers of every topic would get it; None: not in this locale."""
+    issue = session.get(Issue, number)
+    editions = base_editions(session, settings, issue, now) if issue else {}
+    return _nobodys(settings, editions[locale][0].html, locale) if locale in editions else None
 
 
 def _find(

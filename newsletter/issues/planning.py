@@ -98,15 +98,16 @@ def plan_issue(
     """Number the items, assemble the editions real readers need, write their rows.
 
     Returns how many rows. Also run again later for readers whose older row had to settle first.
-    Raises FixContent when an edition does not pass preflight; the caller's transaction ends then.
+    Raises FixContent when an edition does not pass preflight, or nothing is left to tell; the
+    caller's transaction ends then.
     """
     ledger.take_stock(session)
     drawn, renderings = (
         outline.draw(session, settings, issue, now),
         renderings or Renderings(settings),
     )
-    shared = _shared(session, issue, drawn, now)
-    if issue.top is None:
+    shared, first = _shared(session, issue, drawn, now), issue.top is None
+    if first:
         _check_whole(settings, drawn, shared, renderings)
     _write_outline(session, issue, drawn, shared)
     shelf = _Editions(session, shared, renderings)
@@ -119,7 +120,11 @@ def plan_issue(
     ledger.skip(session, issue, drawn.top, nothing)
     window = timedelta(hours=settings.delivery_window)
     due_at = ledger.spread(session, now, window) if window else ledger.at_once()
-    return ledger.plan(session, issue, drawn.top, wanted, due_at)
+    planned = ledger.plan(session, issue, drawn.top, wanted, due_at)
+    told = planned or drawn.new or ledger.readers_waiting(session, issue, drawn.top, now)
+    if first and not told:
+        raise FixContent(f"All of issue {issue.number} went out in other issues; stop it.")
+    return planned
 
 
 def base_editions(

@@ -1,5 +1,6 @@
 """From a row of the outbox to a letter: its facts, and links signed at this very moment."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -175,13 +176,19 @@ def _erased(writer: Writer) -> Letter:
 def _proof(writer: Writer) -> Letter:
     number = int(writer.fact("issue"))
     leaves_at = writer.notice.facts.get("leaves_at")
-    text, html = (message.plain(writer.fact(name), NOBODY) for name in ("text", "html"))
+    token = writer.token(Purpose.STOP_ISSUE, number)
+    # Readers' own copies are there once it was sent; until then editors look at the proof's.
+    copy = re.compile(re.escape(writer.links.mail_copy(writer.locale, number, "")) + "[0-9a-f]+")
+    text, html = (
+        copy.sub(writer.links.proof(writer.locale, token), message.plain(writer.fact(name), NOBODY))
+        for name in ("text", "html")
+    )
     return editors.proof(
         writer.settings,
         writer.locale,
         number=number,
         content=Letter(writer.fact("subject"), text, html),
-        stop=writer.links.stop_issue(writer.locale, writer.token(Purpose.STOP_ISSUE, number)),
+        stop=writer.links.stop_issue(writer.locale, token),
         leaves_at=datetime.fromisoformat(leaves_at) if leaves_at else None,
     )
 

@@ -12,7 +12,7 @@ from newsletter.issues import intros, mailed, reading
 from newsletter.models import Issue
 from newsletter.web.article import article
 from newsletter.web.keeping import kept
-from newsletter.web.page import LOCALE, NUMBER, looking, policy, show, state
+from newsletter.web.page import LOCALE, NUMBER, as_mail, looking, show, state
 from newsletter.web.sheet import Way, sheet, subject_path, tale
 
 blueprint = Blueprint("archive", __name__)
@@ -72,18 +72,7 @@ def mail(locale: str, number: int, edition: str = "") -> Response:
         copy = mailed.copy(session, state().settings, number, locale, edition) or abort(404)
     if not copy.html:
         return _withdrawn(copy.withdrawn[0])
-    response = make_response(_with_note(copy))
-    # A mail carries its styles inline; nothing in it may run or send anything.
-    response.content_security_policy = policy(
-        {
-            "style-src": "'unsafe-inline'",
-            "img-src": state().links.base_url,
-            "form-action": "'none'",
-            "sandbox": "allow-popups allow-popups-to-escape-sandbox",
-        }
-    )
-    response.headers["X-Robots-Tag"] = "noindex"
-    return response
+    return as_mail(_with_note(copy))
 
 
 def _with_note(copy: mailed.Copy) -> str:

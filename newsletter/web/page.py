@@ -141,6 +141,21 @@ def show(template: str, status: int = 200, **values: Any) -> Response:
     return make_response(render_template(template, **values), status)
 
 
+def as_mail(html: str) -> Response:
+    """A mail as a page: it carries its styles inline; nothing in it may run or send anything."""
+    response = make_response(html)
+    response.content_security_policy = policy(
+        {
+            "style-src": "'unsafe-inline'",
+            "img-src": state().links.base_url,
+            "form-action": "'none'",
+            "sandbox": "allow-popups allow-popups-to-escape-sandbox",
+        }
+    )
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response
+
+
 def unknown_link() -> Response:
     """One answer to a cut, forged, foreign and outdated token: nobody learns who reads Fiabel."""
     return show("public/unknown_link.html", 404, confirm_days=state().settings.confirm_days)

@@ -1,13 +1,14 @@
-"""The link in a proof: an editor stops an issue in its hold window, without signing in."""
+"""The links in a proof: an editor looks at an issue in its hold window, or stops it, and need not
+sign in."""
 
 from flask import Blueprint, Response, abort
 
 from newsletter import tokens
 from newsletter.errors import FixRequest
-from newsletter.issues import publishing
+from newsletter.issues import mailed, publishing
 from newsletter.models import Issue, IssueState
 from newsletter.tokens import Purpose
-from newsletter.web.page import LOCALE, now, show, state
+from newsletter.web.page import LOCALE, as_mail, now, show, state
 
 blueprint = Blueprint("proof", __name__)
 
@@ -32,6 +33,15 @@ def stop(token: str, **_locale: str) -> Response:
         except FixRequest:
             return _answer(issue, 409)
         return _answer(issue)
+
+
+@blueprint.get(f"/{LOCALE}/proof/<token>")
+def mail(locale: str, token: str) -> Response:
+    """The mail in the browser, while its readers' own copies are not there yet."""
+    number = _number(token)
+    with state().database.read() as session:
+        html = mailed.proof(session, state().settings, number, locale, now())
+    return as_mail(html or abort(404))
 
 
 def _answer(issue: Issue, status: int = 200) -> Response:

@@ -90,6 +90,7 @@ def _plan(url: str, folder: str, readers: int) -> dict[str, Any]:
     database, now = connect(url), datetime.now(UTC)
     migrate(database)
     compiled = _fill(database, settings, readers, now)
+    _settle(database)
     before, load = resource.getrusage(resource.RUSAGE_SELF), os.getloadavg()[0]
     start = time.perf_counter()
     with database.read() as session:
@@ -113,6 +114,14 @@ def _plan(url: str, folder: str, readers: int) -> dict[str, Any]:
         "more_mb": round((after.ru_maxrss - before.ru_maxrss) / 1024),
         "load_before": round(load, 1),
     }
+
+
+def _settle(database: Database) -> None:
+    """What PostgreSQL does by itself within minutes of an import is no part of the plan."""
+    if database.engine.name == "postgresql":
+        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as one:
+            one.execute(text("VACUUM (ANALYZE) subscribers, cursors"))
+            one.execute(text("CHECKPOINT"))
 
 
 def _fill(database: Database, settings: Settings, readers: int, now: datetime) -> dict[str, float]:

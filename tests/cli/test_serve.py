@@ -110,13 +110,11 @@ def test_ends_cleanly(serve: Callable[..., Serving], name: str, to_all: bool) ->
     serving = serve().until_running()
     serving.get("/nl/")
     workers = serving.children()
-    asked = time.monotonic()
     if to_all:
         os.killpg(serving.process.pid, getattr(signal, name))
     else:
         serving.process.send_signal(getattr(signal, name))
     assert serving.process.wait(SECONDS) == 0, serving.said
-    assert time.monotonic() - asked < 5
     assert workers
     assert not any(is_alive(pid) for pid in workers)
     assert "Traceback" not in serving.said

@@ -113,3 +113,39 @@ def test_who_changes_topics_at_that_moment_is_planned_by_the_next_pass(
     assert found == [1]
     with database.write() as session:
         assert plan_all(session, session.get_one(Issue, 1), now) == 1
+
+
+def test_an_issue_takes_over_no_row_of_one_that_reaches_higher(
+    database: Database, now: datetime
+) -> None:
+    """It was held long: what was planned meanwhile brings its readers more than it does."""
+    with database.write() as session:
+        add_readers(session, 3, now)
+        held, higher = add_issue(session, now), add_issue(session, now, number=2)
+        assert plan_all(session, higher, now) == 3
+        assert ledger.withdraw_older(session, held, now) == 0
+        held.top = higher.top
+        session.flush()
+        assert ledger.withdraw_older(session, held, now) == 3
+
+
+def test_a_pause_leaves_what_may_have_arrived(planned: Database, now: datetime) -> None:
+    """Withdrawn, it would come a second time with the next issue."""
+    with planned.write() as session:
+        session.execute(text("UPDATE deliveries SET in_doubt = 1 WHERE subscriber_id = 1"))
+        assert ledger.withdraw_unsent(session, 1, now) == 0
+        assert ledger.withdraw_unsent(session, 2, now) == 1
+
+
+def test_what_was_taken_over_is_known_before_anything_is_planned(
+    planned: Database, now: datetime
+) -> None:
+    """PostgreSQL took minutes for a million readers whose older rows had just been withdrawn."""
+    known = "SELECT most_common_vals FROM pg_stats WHERE (tablename, attname) = (:table, :column)"
+    with planned.write() as session:
+        newer = add_issue(session, now, number=2)
+        ledger.take_stock(session)
+        assert ledger.withdraw_older(session, newer, now) == 25
+        if planned.engine.name == "postgresql":
+            column = {"table": "deliveries", "column": "state"}
+            assert session.scalar(text(known), column) == "{withdrawn}"

@@ -10,6 +10,8 @@ chance, with HYPOTHESIS_EXAMPLES=2000; it prints the HYPOTHESIS_SEED that does i
 
 import os
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -27,6 +29,7 @@ from newsletter.db import Database
 from newsletter.delivery import ledger
 from newsletter.delivery.ledger import Settled
 from newsletter.delivery.outcomes import Outcome, Reply, Stage
+from newsletter.errors import FixContent
 from newsletter.issues import planning, preflight, publishing, searching
 from newsletter.issues.compiler import compile_issue
 from newsletter.issues.rendering import RenderedEdition
@@ -222,7 +225,7 @@ class Road(Judge):
         going = (IssueState.SENDING,) if what != "resume" else HALTED
         if found := self.issues(*going):
             number = data.draw(st.sampled_from(found)).number
-            with self.watched():
+            with self.watched(), self.allowed():
                 if what == "stop":
                     publishing.stop(self.session, number, self.now)
                 elif what == "pause":
@@ -338,9 +341,19 @@ class Road(Judge):
     def send_issue(self, issue: Issue) -> None:
         self.tick()
         before = {piece.id for piece in self.pieces(issue)}
-        with self.watched():
+        with self.watched(), self.allowed():
             publishing.send(self.session, self.settings, issue.number, self.now)
-        self.judge_begun(issue, before)
+        if issue.top is not None:
+            self.judge_begun(issue, before)
+
+    @contextmanager
+    def allowed(self) -> Iterator[None]:
+        """What has nothing left to tell is refused, and then nothing has changed."""
+        try:
+            with self.session.begin_nested():
+                yield
+        except FixContent:
+            self.session.expire_all()
 
     def is_due(self) -> bool:
         due_at = ledger.next_due(self.session)
@@ -356,7 +369,8 @@ class Road(Judge):
         self.land([Outcome.ACCEPTED] * len(self.flying))
         for issue in self.issues(*HALTED):
             self.tick()
-            publishing.resume(self.session, self.settings, issue.number, self.now)
+            with self.allowed():
+                publishing.resume(self.session, self.settings, issue.number, self.now)
         self.new_item(TOPICS, None, 0)
         # The second number of a call may come with any of them: until a round brings none.
         known = None

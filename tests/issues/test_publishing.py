@@ -355,6 +355,23 @@ def test_a_stopped_issue_is_not_sent_and_blocks_nothing(
     assert accept_all(session, settings, now) == {"lezer": ["bron"]}
 
 
+def test_an_issue_that_others_overtook_is_not_published_once_more(
+    session: Session, settings: Settings, shelf: Shelf, add_reader: AddReader, now: datetime
+) -> None:
+    shelf.put("bron")
+    add_reader(session, "lezer")
+    stopped = held(session, settings, shelf, now)
+    publishing.stop(session, stopped.number, now)
+    following = compiled(session, settings, shelf, now)
+    publishing.send(session, settings, following.number, now)
+    accept_all(session, settings, now)
+    savepoint = session.begin_nested()
+    with pytest.raises(FixContent, match="went out in other issues"):
+        publishing.resume(session, settings, stopped.number, now)
+    savepoint.rollback()
+    assert session.get_one(Issue, stopped.number).state is IssueState.STOPPED
+
+
 def test_required_approvals_are_never_skipped(
     session: Session, settings: Settings, shelf: Shelf, add_reader: AddReader, now: datetime
 ) -> None:

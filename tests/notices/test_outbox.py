@@ -112,7 +112,8 @@ FACTS: dict[NoticeKind, dict[str, Any]] = {
     NoticeKind.PROOF: {
         "issue": 12,
         "subject": "Nummer 12",
-        "text": f"stop: https://nieuws.test/u/{gap(Gap.UNSUBSCRIBE)}",
+        "text": f"stop: https://nieuws.test/u/{gap(Gap.UNSUBSCRIBE)}\n"
+        "look: https://nieuws.test/nl/issues/12/mail/0123456789abcdef",
         "html": f'<html><body><a href="{gap(Gap.PREFERENCES)}">x</a></body></html>',
     },
 }
@@ -227,6 +228,7 @@ def test_a_proof_needs_no_subscriber_and_keeps_its_issue_when_sent(
     assert claim.id == 12
     assert Tokens(settings.secret_key).verify(Purpose.STOP_ISSUE, claim)
     assert row(database, notice.id).facts == {"issue": 12}
+    assert f"look: https://nieuws.test/nl/proof/{stop[1]}" in text
 
 
 def test_sec_21_a_new_address_is_asked_and_the_old_one_told(

@@ -18,8 +18,8 @@ BASE = "https://nieuws.test"
 NOT_IN_A_MAIL = {
     "static", "public.confirm_page", "public.never_page", "public.check_your_mail", "public.start",
     "data.page", "data.part", "data.export", "data.receipt", "data.erased", "data.new_address_page",
-    "leaving.undo_page", "leaving.why_page", "preferences.part", "proof.stop_page", "api.challenge",
-    "unasked.favicon", "unasked.robots", "unasked.site_map_part", "inbox.messages",
+    "leaving.undo_page", "leaving.why_page", "preferences.part", "proof.stop_page", "proof.mail",
+    "api.challenge", "unasked.favicon", "unasked.robots", "unasked.site_map_part", "inbox.messages",
     "inbox.message", "inbox.html", "inbox.source",
 }  # fmt: skip
 EXAMPLES = {
@@ -28,7 +28,7 @@ EXAMPLES = {
     "place": "roeselare-dogbo-bj", "edition": "0123456789abcdef", "picture": "0123456789abcdef.jpg",
     "filename": "fiabel.css", "_part": "link",
 }  # fmt: skip
-LETTERS = {"confirm", "data", "new_address", "never", "undo", "stop_issue"}
+LETTERS = {"confirm", "data", "new_address", "never", "undo", "stop_issue", "proof"}
 
 
 @pytest.fixture

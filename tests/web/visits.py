@@ -21,6 +21,7 @@ from tests.web.conftest import PICTURED, PUBLISHED, World, withdraw
 
 TEXTS = ("in-het-kort", "missie", "visie", "privacy", "toegankelijkheid")
 UNBOUND = (Purpose.UNSUBSCRIBE, Purpose.PREFERENCES, Purpose.STOP_ISSUE)
+UNSENT = 2  # the number of the issue that is compiled only
 STOPPABLE = 90  # the number of an issue that is held
 
 
@@ -236,6 +237,13 @@ def _search(people: People) -> list[Visit]:
     return [Visit("search", path), *hits]
 
 
+def _proof(people: People) -> list[Visit]:
+    token = Tokens(people.world.settings.secret_key).issue(
+        Purpose.STOP_ISSUE, UNSENT, datetime.now(UTC)
+    )
+    return [Visit("proof", f"/{people.locale}/proof/{token}")]
+
+
 def _stop(people: People) -> list[Visit]:
     issue = Issue(
         number=STOPPABLE, state=IssueState.HELD, by_clock=True, compiled_at=datetime.now(UTC)
@@ -324,6 +332,7 @@ VISITS: dict[str, Maker] = {
     "finding.subject": _subject,
     "finding.search": _search,
     "proof.stop_page": _stop,
+    "proof.mail": _proof,
     "inbox.messages": _inbox,
     "inbox.message": _message,
 }

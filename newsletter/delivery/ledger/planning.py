@@ -87,7 +87,7 @@ def start_new_cursors(session: Session, newcomers: Select[int]) -> None:
 
 
 def take_stock(session: Session) -> None:
-    """Right after an import PostgreSQL knows nothing about the tables, and plans badly."""
+    """Right after many rows came or changed PostgreSQL knows nothing of it, and plans badly."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("ANALYZE subscribers, cursors, deliveries"))
 
@@ -106,7 +106,10 @@ def withdraw_older(session: Session, issue: Issue, now: datetime) -> int:
     older = and_(is_waiting(), free, Delivery.issue_number.in_(lower))
     change = update(Delivery).where(older, Delivery.subscriber_id.in_(readers))
     change = change.values(**closed(DeliveryState.WITHDRAWN, now))
-    return changed(session.execute(change, execution_options=IN_BULK))
+    withdrawn = changed(session.execute(change, execution_options=IN_BULK))
+    if withdrawn:  # else PostgreSQL expects as many open rows as before: minutes for a million
+        take_stock(session)
+    return withdrawn
 
 
 def groups(session: Session, issue: Issue, top: int, now: datetime) -> list[Group]:

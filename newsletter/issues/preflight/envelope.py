@@ -15,11 +15,11 @@ ATTRIBUTES = 1024  # that are kept as looked at: a mail has few, each many times
 MOST_ALONE = 4  # words; shorter runs such as labels may stand in one part only
 READERS_GAPS = {Gap.UNSUBSCRIBE, Gap.PREFERENCES}
 LEFTOVERS = re.compile(
-    r"\{\{|\}\}|\{%|\{#|%\(|<%|\$\{|\b(TODO|FIXME|TBD|TBC|XXX+)\b"
+    r"\{\{|\}\}|\{%|\{#|%\(|<%|\$\{|\b(TODO|FIXME|TBD|XXX+)\b"
     r"|(?i:lorem ipsum|dolor sit amet)"
     r"|(?i:\[\s*(naam|voornaam|datum|titel|link|tekst|invullen|nom|prénom|date|titre|lien|texte"
     r"|name|first name|title|text|vorname)\s*\])"
-    r"|(?i:nog (aan te vullen|in te vullen)|à compléter|to be completed|to be confirmed"
+    r"|(?i:nog (aan te vullen|in te vullen)|à compléter|to be completed"
     r"|noch zu ergänzen)|\*\|[A-Z_]+\|\*|\b(None|undefined|NaN)\b(?=[,.]?$)"
 )
 FAKE_REPLY = re.compile(r"(^|: )\s*(re|fw|fwd|aw|wg|tr|antw|antwoord|rép)\s*:", re.IGNORECASE)
