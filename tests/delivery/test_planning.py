@@ -149,3 +149,16 @@ def test_what_was_taken_over_is_known_before_anything_is_planned(
         if planned.engine.name == "postgresql":
             column = {"table": "deliveries", "column": "state"}
             assert session.scalar(text(known), column) == "{withdrawn}"
+
+
+def test_who_was_refused_is_not_planned_for_the_same_issue_again(
+    planned: Database, now: datetime
+) -> None:
+    """Their cursor stays, so that the next issue brings what this one did not."""
+    with planned.write() as session:
+        session.execute(text("UPDATE deliveries SET state = 'refused' WHERE subscriber_id < 4"))
+        assert plan_all(session, session.get_one(Issue, 1), now) == 0
+        # As it would be, had they been looked at before the refusal.
+        choice = session.scalars(select(TopicChoice.id)).one()
+        wanted = {Group("nl", choice, 0, now): session.scalars(select(Edition.id)).one()}
+        assert ledger.plan(session, session.get_one(Issue, 1), 1, wanted, ledger.at_once()) == 0
