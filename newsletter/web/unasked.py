@@ -12,7 +12,7 @@ blueprint = Blueprint("unasked", __name__)
 
 ICON_AGE = 7 * 24 * 3600  # seconds
 # Pages behind a link from a mail are one person's; the inbox is a developer's.
-LETTERS = ("confirm", "preferences", "stop", "never", "data", "new-address", "undo")
+LETTERS = ("confirm", "preferences", "stop", "proof", "never", "data", "new-address", "undo")
 PERSONAL = ("/u/", *(f"/*/{name}/" for name in LETTERS), "/inbox/")
 ROBOTS = "\n".join(("User-agent: *", *(f"Disallow: {path}" for path in PERSONAL), ""))
 

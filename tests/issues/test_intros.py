@@ -106,14 +106,14 @@ def test_an_issue_that_was_never_sent_told_nobody(
     two that wait, only the one that goes first has it."""
     add_reader(session, "lezer")
     shelf.put("een")
+    shelf.put("twee")
     greet(shelf, GREETING)
     faulty = compiled(session, settings, shelf, now)
-    shelf.put("een", title="Een ander bericht")
+    shelf.put("twee", status="draft")
     mended = compiled(session, settings, shelf, now)
     assert frozen(session, mended) == {"nl": GREETING}
     assert "dit najaar" in sent(session, settings, mended, now).html
     assert "nl" not in intros.of(session, faulty)
-    shelf.put("twee")
     publishing.send(session, settings, faulty.number, now)
     assert frozen(session, faulty) == {}, "what it does not print is not kept"
 
