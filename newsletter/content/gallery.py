@@ -21,10 +21,10 @@ KEPT = 64  # pictures made ready; that of an issue, and of the next try at it
 
 
 class Gallery:
-    """The pictures of the shelf in `folder`; a name is a path below its `images`."""
+    """The pictures among the files of a shelf; a name is a path below its `images`."""
 
-    def __init__(self, folder: Path) -> None:
-        self._files = Files(folder)
+    def __init__(self, files: Files) -> None:
+        self._files = files
         self._ready: OrderedDict[bytes, Ready] = OrderedDict()
         self._lock = threading.Lock()
 

@@ -57,8 +57,8 @@ class Library:
         self, folder: Path, zone: ZoneInfo = BRUSSELS, cadences: Collection[str] | None = None
     ) -> None:
         self.folder = folder
-        self.gallery = Gallery(folder)
         self._files = Files(folder)
+        self.gallery = Gallery(self._files)
         self._intros = Intros(self._files, cadences)
         self._read_item = partial(frontmatter.read_item, zone=zone)
         self._pages_read: tuple[object, list[Text[PageMatter]]] = (None, [])

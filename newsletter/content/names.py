@@ -66,6 +66,11 @@ def picture_fault(written: str) -> str | None:
     return None
 
 
-def _slugify(text: str) -> str:
+def hyphenated(text: str) -> str:
+    """A text in small letters without accents, digits and single hyphens; it may be empty."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST_SLUG] or "slug"
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+
+
+def _slugify(text: str) -> str:
+    return hyphenated(text)[:LONGEST_SLUG] or "slug"

@@ -84,11 +84,11 @@ def is_due(settings: Settings, issue: Issue, now: datetime) -> bool:
     """May a waiting issue begin now, if preflight lets it?"""
     if issue.state is IssueState.SCHEDULED:
         return issue.send_at is not None and issue.send_at <= now
+    window_is_over = issue.hold_until is not None and issue.hold_until <= now
     if issue.state is IssueState.APPROVED:
         compiled_by_hand = issue.slot is None and issue.hold_until is None
-        return compiled_by_hand or (issue.hold_until is not None and issue.hold_until <= now)
-    silence = settings.approvals == 0 and issue.hold_until is not None and not issue.why
-    return silence and issue.hold_until is not None and issue.hold_until <= now
+        return compiled_by_hand or window_is_over
+    return settings.approvals == 0 and not issue.why and window_is_over
 
 
 def holds_for_lateness(session: Session, settings: Settings, issue: Issue, now: datetime) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.delivery.message import Gap, gap
 from newsletter.issues import intros
-from newsletter.issues.planning import base_editions
+from newsletter.issues.planning import base_editions, piece_ids
 from newsletter.issues.reading import Withdrawn, published_issue, withdrawn_from
 from newsletter.issues.rendering import edition_hash, edition_name, render_edition
 from newsletter.links import Links
@@ -72,8 +72,8 @@ def proof(
 def _find(
     session: Session, number: int, locale: str, name: str, pieces: Sequence[Piece]
 ) -> Edition | None:
-    whole = ",".join(str(piece.id) for piece in pieces)
-    named = Edition.hash.startswith(name) if name else Edition.piece_ids == whole
+    whole = Edition.piece_ids == piece_ids(pieces)
+    named = Edition.hash.startswith(name) if name else whole
     mine = (Edition.issue_number == number, Edition.locale == locale, named)
     return session.scalar(select(Edition).where(*mine).limit(1))
 

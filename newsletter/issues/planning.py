@@ -81,7 +81,7 @@ def render_ahead(
 ) -> None:
     """Make the editions that `plan_issue` would need now. Reads only; raises FixContent."""
     drawn = outline.draw(session, settings, issue, now)
-    shared = _shared(session, issue, drawn, now)
+    shared = _shared(session, issue, now)
     _check_whole(settings, drawn, shared, renderings)
     for group, pieces in _by_group(session, settings, issue, drawn, now):
         if pieces:
@@ -106,7 +106,7 @@ def plan_issue(
         outline.draw(session, settings, issue, now),
         renderings or Renderings(settings),
     )
-    shared, first = _shared(session, issue, drawn, now), issue.top is None
+    shared, first = _shared(session, issue, now), issue.top is None
     if first:
         _check_whole(settings, drawn, shared, renderings)
     _write_outline(session, issue, drawn, shared)
@@ -141,10 +141,8 @@ def base_editions(
     return found
 
 
-def _shared(session: Session, issue: Issue, drawn: Outline, now: datetime) -> Shared:
-    """Once the issue is planned its own items have a page, too."""
-    mine = {piece.slug for pieces in drawn.pieces.values() for piece in pieces}
-    return Shared(issue, now, frozenset(pages(session, issue) | mine), intros.of(session, issue))
+def _shared(session: Session, issue: Issue, now: datetime) -> Shared:
+    return Shared(issue, now, frozenset(pages(session, issue)), intros.of(session, issue))
 
 
 def _check_whole(
@@ -196,7 +194,7 @@ class _Editions:
 
     def id_of(self, pieces: Sequence[Piece], older: bool) -> int:
         """The edition of these pieces."""
-        key = (pieces[0].locale, _piece_ids(pieces, older))
+        key = (pieces[0].locale, piece_ids(pieces, older))
         if key not in self._ids:
             rendered = self._renderings.edition(self._shared, pieces, older)
             edition = Edition(
@@ -214,7 +212,8 @@ class _Editions:
         return self._ids[key]
 
 
-def _piece_ids(pieces: Sequence[Piece], older: bool) -> str:
+def piece_ids(pieces: Sequence[Piece], older: bool = False) -> str:
+    """What an edition of these pieces is found by; `older`: with the link to what is too old."""
     return ",".join(str(piece.id) for piece in pieces) + ("+" if older else "")
 
 

@@ -1,7 +1,5 @@
 """A frozen piece as an edition tells it: place, dates and goals in the words of the reader."""
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -11,6 +9,7 @@ from urllib.parse import urlsplit
 
 from babel import Locale
 
+from newsletter.content.names import hyphenated
 from newsletter.i18n import (
     KEPT,
     _,
@@ -172,8 +171,7 @@ def land_name(piece: Piece) -> str:
 @lru_cache(KEPT)
 def pattern_name(place: str) -> str:
     """A place as it stands in an address: "roeselare-dogbo-bj"."""
-    ascii_only = unicodedata.normalize("NFKD", place).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "-", ascii_only.lower()).strip("-")
+    return hyphenated(place)
 
 
 def _language_note(language: str, locale: str) -> str:

@@ -46,6 +46,10 @@ class Writer:
         """A fact every such notice has. KeyError otherwise: the notice is parked."""
         return str(self.notice.facts[name])
 
+    def moment(self, name: str) -> datetime:
+        """A fact that is a time. Raises as `fact` does."""
+        return datetime.fromisoformat(self.fact(name))
+
 
 def write(
     settings: Settings, notice: Notice, subscriber: Subscriber | None, now: datetime
@@ -84,7 +88,7 @@ def _confirm(writer: Writer) -> Letter:
         email=recipient(writer.notice),
         link=writer.links.confirm(writer.locale, token),
         never=_never_link(writer),
-        asked_at=datetime.fromisoformat(writer.fact("asked_at")),
+        asked_at=writer.moment("asked_at"),
         now=writer.now,
         source=writer.notice.facts.get("source"),
     )
@@ -92,7 +96,7 @@ def _confirm(writer: Writer) -> Letter:
 
 def _reminder(writer: Writer) -> Letter:
     # The link of the first letter, made as at its time: it ends when that one does.
-    reader, sent_at = _reader(writer), datetime.fromisoformat(writer.fact("sent_at"))
+    reader, sent_at = _reader(writer), writer.moment("sent_at")
     tokens = tokens_of(writer.settings)
     token = tokens.issue(Purpose.CONFIRM, reader.id, sent_at, reader.canonical or "")
     return signup.reminder(
@@ -101,7 +105,7 @@ def _reminder(writer: Writer) -> Letter:
         email=recipient(writer.notice),
         link=writer.links.confirm(writer.locale, token),
         never=_never_link(writer),
-        asked_at=datetime.fromisoformat(writer.fact("asked_at")),
+        asked_at=writer.moment("asked_at"),
         sent_at=sent_at,
     )
 
@@ -112,7 +116,7 @@ def _already(writer: Writer) -> Letter:
         writer.locale,
         email=recipient(writer.notice),
         link=_preferences_link(writer),
-        asked_at=datetime.fromisoformat(writer.fact("asked_at")),
+        asked_at=writer.moment("asked_at"),
     )
 
 
@@ -133,7 +137,7 @@ def _new_address(writer: Writer) -> Letter:
         writer.settings,
         writer.locale,
         link=writer.links.new_address(writer.locale, token),
-        asked_at=datetime.fromisoformat(writer.fact("asked_at")),
+        asked_at=writer.moment("asked_at"),
         now=writer.now,
     )
 
@@ -142,7 +146,7 @@ def _address_changed(writer: Writer) -> Letter:
     return readers.address_changed(
         writer.settings,
         writer.locale,
-        changed_at=datetime.fromisoformat(writer.fact("changed_at")),
+        changed_at=writer.moment("changed_at"),
     )
 
 
@@ -204,7 +208,7 @@ def _late(writer: Writer) -> Letter:
         writer.settings,
         writer.locale,
         number=int(writer.fact("issue")),
-        slot=datetime.fromisoformat(writer.fact("slot")),
+        slot=writer.moment("slot"),
         planned=bool(writer.notice.facts["planned"]),
     )
 
@@ -247,7 +251,7 @@ def _alarm(writer: Writer) -> Letter:
         writer.locale,
         count=int(facts["count"]),
         seconds=int(facts["seconds"]),
-        at=datetime.fromisoformat(writer.fact("at")),
+        at=writer.moment("at"),
     )
 
 

@@ -15,7 +15,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
-from newsletter.db import Plain, insertion
+from newsletter.db import Plain, insertion, moment
 from newsletter.models import Limit
 from newsletter.settings import Settings
 from newsletter.settings.parsing import Rate
@@ -144,10 +144,7 @@ def _move(
     values = {which: plain.moment(moment) for which, moment in times.items()}
     values |= {"name": name, "step": step // timedelta(microseconds=1)}
     rows = plain.run(MOVES["sqlite" if plain.sqlite else "postgresql"], values)
-    if not rows:
-        return None
-    until = rows[0][0]
-    return datetime.fromisoformat(f"{until}+00:00") if plain.sqlite else until.astimezone(UTC)
+    return moment(rows[0][0]) if rows else None
 
 
 def _take_place(

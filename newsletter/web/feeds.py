@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 
 from flask import Blueprint, Response, make_response, request
+from sqlalchemy.orm import Session
 
 from newsletter import i18n
 from newsletter.issues import reading
-from newsletter.issues.reading import Told
+from newsletter.issues.reading import About, Told
 from newsletter.web import calendar, syndication
 from newsletter.web.keeping import kept
 from newsletter.web.page import LOCALE, looking, state
@@ -47,11 +48,11 @@ def agenda(locale: str, kind: str = "", key: str = "") -> Response:
     return _answer(calendar.calendar(feed), "text/calendar")
 
 
-Choose = Callable[..., list[Told]]
+Choose = Callable[[Session, str, About | None], list[Told]]
 
 
-def _newest(session: object, locale: str, about: reading.About | None) -> list[Told]:
-    return reading.items(session, locale, about, 1, NEWEST)  # type: ignore[arg-type]
+def _newest(session: Session, locale: str, about: About | None) -> list[Told]:
+    return reading.items(session, locale, about, 1, NEWEST)
 
 
 def _feed(locale: str, kind: str, key: str, choose: Choose) -> Feed:

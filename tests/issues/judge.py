@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from newsletter.content.files import Files
 from newsletter.content.frontmatter import FrontMatter
 from newsletter.content.gallery import Gallery
 from newsletter.content.intros import Greeting
@@ -50,7 +51,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.found: dict[str, Item] = {}
-        self.gallery = Gallery(Path("nowhere"))
+        self.gallery = Gallery(Files(Path("nowhere")))
 
     def items(self) -> list[Item]:
         return list(self.found.values())

@@ -82,12 +82,14 @@ def test_a_clock_set_back_runs_nothing_again(
     assert slots.due(session, settings, "weekly", now - timedelta(days=30)) is None
 
 
-def test_two_clocks_get_one_slot(database: Database, settings: Settings, now: datetime) -> None:
+def takers(settings: Settings, slot: datetime, now: datetime) -> int:
+    """How many of four clocks get the slot that they all reach for."""
+
     def take(_: int) -> bool:
         one = connect(settings.database_url)
         try:
             with one.write() as session:
-                slots.take(session, "monthly", utc(2026, 12, 1, 8), now)
+                slots.take(session, "monthly", slot, now)
             return True
         except IntegrityError:
             return False
@@ -95,7 +97,11 @@ def test_two_clocks_get_one_slot(database: Database, settings: Settings, now: da
             one.engine.dispose()
 
     with ThreadPoolExecutor(4) as pool:
-        assert sum(pool.map(take, range(4))) == 1
+        return sum(pool.map(take, range(4)))
+
+
+def test_two_clocks_get_one_slot(database: Database, settings: Settings, now: datetime) -> None:
+    assert takers(settings, utc(2026, 12, 1, 8), now) == 1
 
 
 def test_a_clock_a_year_ahead_silences_no_cadence(
@@ -210,17 +216,4 @@ def test_two_clocks_take_a_slot_that_editors_heard_of_once(
     slot = utc(2026, 12, 1, 8)
     with database.write() as session:
         session.add(Slot(cadence="monthly", slot=slot, ran_at=now, outcome=slots.OVERDUE))
-
-    def take(_: int) -> bool:
-        one = connect(settings.database_url)
-        try:
-            with one.write() as session:
-                slots.take(session, "monthly", slot, now)
-            return True
-        except IntegrityError:
-            return False
-        finally:
-            one.engine.dispose()
-
-    with ThreadPoolExecutor(4) as pool:
-        assert sum(pool.map(take, range(4))) == 1
+    assert takers(settings, slot, now) == 1
