@@ -89,7 +89,8 @@ EDITORS = ""
 HOLD_HOURS = 2.0
 # An issue later than its slot + HOLD_HOURS by more than this is held for a person, in hours.
 LATE_HOURS = 12.0
-# Must a person approve an issue (1), or does silence in the hold window approve it (0)?
+# How many people must approve an issue as it is (1, or 2: four eyes), or does silence in the hold
+# window approve it (0)? An approval ends as soon as the issue, or its time, is changed.
 APPROVALS = 0
 # How many earlier issues of a cadence are carried to a reader who missed them (a number).
 BACKLOG = 3
@@ -156,6 +157,31 @@ EMBED_ORIGINS = "*"
 DATA_LINK_HOURS = 24.0
 # How long somebody who left can undo it by the goodbye notice, in days.
 UNDO_DAYS = 30
+# --- the editors' desk ----------------------------------------------------------------------------
+# Must everybody give a second factor (an app's code, or a passkey) to sign in: required | optional?
+DESK_SECOND_FACTOR = "required"
+# Who does nothing on the desk for this many minutes is signed out.
+DESK_IDLE_MINUTES = 60.0
+# Nobody stays signed in longer than this many hours.
+DESK_SESSION_HOURS = 12.0
+# Changing people, or how one signs in, asks for the password or passkey again after this many
+# minutes.
+DESK_FRESH_MINUTES = 10.0
+# How long a mailed invitation works, in days.
+INVITATION_DAYS = 7
+# How long a mailed link for a new password works, in hours.
+NEW_PASSWORD_HOURS = 2.0
+# How many passwords and codes somebody may try for one editor, as 10/hour: in a browser in which
+# that editor signed in before; and the same from each network, and three times that from all other
+# browsers together. So a stranger who guesses locks out other strangers only.
+DESK_GUESSES = "10/hour"
+# How many tries one network has, for all editors together.
+DESK_NETWORK_GUESSES = "60/hour"
+# The association's own login (OpenID Connect): the address of the provider, without
+# /.well-known/openid-configuration; and what it knows us by. Empty: no such login.
+OIDC_ISSUER = ""
+OIDC_CLIENT_ID = ""
+OIDC_CLIENT_SECRET = ""
 # --- how long personal data is kept; a nightly run removes the rest (newsletter retention) --------
 # The IP address and browser of a request are cut short after this many days.
 ORIGIN_DAYS = 30

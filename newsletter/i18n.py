@@ -109,7 +109,7 @@ def _day_and_time(value: datetime, locale: str, zone: ZoneInfo) -> tuple[str, st
     return day, format_time(local.time(), "HH:mm", locale=place)
 
 
-def number(value: int, locale: str) -> str:
+def number(value: float, locale: str) -> str:
     """12.345 in Dutch, 12,345 in English."""
     return format_decimal(value, locale=region(locale))
 

@@ -92,6 +92,14 @@ class Links:
         """Page with the button that stops an issue in its hold window."""
         return f"{self.base_url}/{locale}/stop/{token}"
 
+    def desk(self) -> str:
+        """The editors' desk."""
+        return f"{self.base_url}/desk/"
+
+    def password(self, locale: str, token: str) -> str:
+        """Page where an editor chooses a password: invited, or having forgotten the old one."""
+        return f"{self.base_url}/desk/password/{token}?locale={locale}"
+
     def proof(self, locale: str, token: str) -> str:
         """The mail of an issue that is not out yet, for editors."""
         return f"{self.base_url}/{locale}/proof/{token}"

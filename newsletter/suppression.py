@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, tuple_
 from sqlalchemy.orm import Session
 
 from newsletter.addresses import without_addresses
@@ -116,6 +116,21 @@ def listed(session: Session) -> list[Suppression]:
     """All entries, oldest first; those that were lifted say so, with the reason."""
     query = select(Suppression)
     return list(session.scalars(query.order_by(Suppression.since, Suppression.address_key)))
+
+
+def page(session: Session, before: tuple[datetime, str] | None, limit: int) -> list[Suppression]:
+    """Entries, newest first: those older than `before` (since and key of the last one shown)."""
+    order = (Suppression.since.desc(), Suppression.address_key.desc())
+    query = select(Suppression).order_by(*order).limit(limit)
+    if before is not None:
+        query = query.where(tuple_(Suppression.since, Suppression.address_key) < before)
+    return list(session.scalars(query))
+
+
+def about(session: Session, tokens: Tokens, canonical: str) -> Suppression | None:
+    """The newest entry about an address, in force or lifted."""
+    query = select(Suppression).where(Suppression.address_key.in_(tokens.address_keys(canonical)))
+    return session.scalars(query.order_by(Suppression.since.desc())).first()
 
 
 def _entry(session: Session, tokens: Tokens, canonical: str) -> Suppression | None:

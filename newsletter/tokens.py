@@ -48,6 +48,9 @@ class Purpose(StrEnum):
     UNDO = "undo"
     RETURN_PATH = "return-path"
     NOTICE_RETURN_PATH = "notice-return-path"
+    INVITATION = "invitation"
+    NEW_PASSWORD = "new-password"  # noqa: S105 (a name)
+    DEVICE = "device"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,10 @@ class Tokens:
     def derived(self, name: str) -> bytes:
         """32 octets that only the holder of the secret can make; others for each name."""
         return hmac.digest(self._root, b"newsletter/" + name.encode(), "sha256")
+
+    def keys(self, name: str) -> list[bytes]:
+        """What `derived` gives, and what it gave with each earlier secret; the newest first."""
+        return [self.derived(name), *(older.derived(name) for older in self._older)]
 
     def issue(self, purpose: Purpose, id: int, now: datetime, bound: str = "") -> str:
         """A token for row `id`, valid only together with `bound` (an address, say)."""

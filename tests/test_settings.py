@@ -83,7 +83,7 @@ def test_defaults_are_good_for_development(tmp_path: Path) -> None:
         ("LEASE_SECONDS", "0"),
         ("DELIVERY_CONNECTIONS", "1.5"),
         ("ORG_WEBSITE", "javascript:alert(1)"),
-        ("APPROVALS", "2"),
+        ("APPROVALS", "one"),
         ("BASE_URL", "https://x:99999"),
         ("BASE_URL", "https://[::1"),
         ("DATABASE_URL", "mysql://a"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from sqlalchemy.orm import Session
 
-from newsletter.cli.office import as_json, open_office, progress
+from newsletter.cli.office import as_json, log, open_office, progress
 from newsletter.delivery.sender import utcnow
 from newsletter.subscribers import importing
 from newsletter.subscribers.importing import ImportReport, Order, Refusal
@@ -44,6 +44,9 @@ def command(
     with progress("Importing", _row_count(file), quiet=as_json) as advance, opened as session:
         step = _by_batch(session, advance)
         report = importing.take_in(session, office.settings, sheet, order, step)
+        if not dry_run:
+            counts = {"added": report.added, "confirmed": report.activated}
+            log(session, "subscribers.import", "subscribers", **counts)
     if as_json:
         return _print_json(report)
     if report.format != PLAIN.name:

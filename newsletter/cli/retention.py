@@ -4,7 +4,7 @@ import click
 
 from newsletter.cli.office import as_json, open_office, print_json
 from newsletter.delivery.sender import utcnow
-from newsletter.jobs import tasks
+from newsletter.jobs import nightly
 from newsletter.subscribers import retention
 
 
@@ -14,7 +14,7 @@ from newsletter.subscribers import retention
 def command(rules: bool, as_json: bool) -> None:
     """Remove personal data that was kept as long as the settings say; each night by itself too."""
     office = open_office()
-    gone = {} if rules else tasks.forget_old(office.database, office.settings, utcnow())
+    gone = {} if rules else nightly.forget_old(office.database, office.settings, utcnow())
     rows = [
         {
             "what": rule.what,

@@ -6,7 +6,7 @@ import click
 from sqlalchemy.orm import Session
 
 from newsletter.cli import consents, importing
-from newsletter.cli.office import as_json, open_office, print_json
+from newsletter.cli.office import as_json, log, open_office, print_json
 from newsletter.delivery.sender import utcnow
 from newsletter.errors import FixRequest
 from newsletter.models import Subscriber
@@ -73,7 +73,10 @@ def leave(email: str) -> None:
     """Unsubscribe somebody who asked for it another way; planned mail is withdrawn."""
     office = open_office()
     with office.database.write() as session:
-        left = leaving.leave(session, office.settings, _find(session, email), "command", utcnow())
+        found = _find(session, email)
+        left = leaving.leave(session, office.settings, found, "command", utcnow())
+        if left.changed:
+            log(session, "subscriber.leave", f"subscriber {found.id}")
     click.echo("Unsubscribed." if left.changed else "Had already left.")
 
 
@@ -85,7 +88,11 @@ def erase(email: str, why: str | None, tell: bool) -> None:
     """Remove every trace of an address but the keyed hash that keeps us from writing again."""
     office = open_office()
     with office.database.write() as session:
+        found = preferences.find_by_address(session, email)
         known = privacy.erase_address(session, office.settings, email, utcnow(), why=why, tell=tell)
+        if known:
+            subject = f"subscriber {found.id}" if found else "an address"
+            log(session, "subscriber.erase", subject)
     if not known:
         raise FixRequest("No subscriber has this address.")
     office.database.forget()

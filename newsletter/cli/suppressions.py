@@ -8,7 +8,7 @@ import click
 
 from newsletter import suppression
 from newsletter.addresses import parse
-from newsletter.cli.office import as_json, open_office, print_json
+from newsletter.cli.office import Office, as_json, log, open_office, print_json
 from newsletter.delivery.sender import utcnow
 from newsletter.errors import FixRequest
 from newsletter.models import SuppressionReason
@@ -54,6 +54,7 @@ def add(email: str, why: str | None) -> None:
     office = open_office()
     with office.database.write() as session:
         privacy.suppress(session, office.settings, email, SuppressionReason.STAFF, utcnow(), why)
+        log(session, "suppression.add", _named(office, email))
     office.database.forget()
     click.echo("The address is suppressed.")
 
@@ -70,6 +71,7 @@ def lift(email: str, why: str) -> None:
         nameless = consent.nameless(why, canonical)
         if not suppression.lift(session, tokens, canonical, utcnow(), nameless):
             raise FixRequest("This address is not suppressed.")
+        log(session, "suppression.lift", _named(office, email))
     click.echo("The suppression is lifted.")
 
 
@@ -84,8 +86,15 @@ def apply(file: TextIO) -> None:
     entries = _entries(file)
     with office.database.write() as session:
         count = privacy.reapply(session, office.settings, entries, utcnow())
+        log(session, "suppression.apply", "suppressions", entries=len(entries), again=count)
     office.database.forget()
     click.echo(f"Entries in force: {len(entries)}; subscribers blocked or erased again: {count}.")
+
+
+def _named(office: Office, email: str) -> str:
+    """A suppression, by the beginning of its keyed hash, as `list` shows it."""
+    canonical = parse(email, allow_utf8=True).canonical
+    return f"suppression {tokens_of(office.settings).address_key(canonical)[:16]}"
 
 
 def _entries(file: TextIO) -> list[suppression.Entry]:
@@ -118,5 +127,6 @@ def forget(email: str, sure: bool) -> None:
     with office.database.write() as session:
         if not suppression.forget(session, tokens_of(office.settings), canonical):
             raise FixRequest("There is no suppression of this address.")
+        log(session, "suppression.forget", "a suppression")
     office.database.forget()
     click.echo("The suppression is forgotten.")

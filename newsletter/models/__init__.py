@@ -10,6 +10,8 @@ from newsletter.models.consent import (
     Seal,
 )
 from newsletter.models.delivery import AT_ONCE, Cursor, Delivery, DeliveryState, Lease, Quota
+from newsletter.models.editor import Approval, Draft, Editor, Entry, Passkey, Role, SignIn
+from newsletter.models.figure import Figure
 from newsletter.models.issue import Edition, Intro, Issue, IssueState, ItemNumber, Piece, Slot
 from newsletter.models.notice import Notice, NoticeKind, NoticeState
 from newsletter.models.picture import Picture
@@ -31,6 +33,7 @@ from newsletter.models.subscriber import (
 __all__ = [
     "AT_ONCE",
     "AddressChange",
+    "Approval",
     "Base",
     "Consent",
     "ConsentDetails",
@@ -39,7 +42,11 @@ __all__ = [
     "Cursor",
     "Delivery",
     "DeliveryState",
+    "Draft",
     "Edition",
+    "Editor",
+    "Entry",
+    "Figure",
     "FormRequest",
     "Intro",
     "Issue",
@@ -51,12 +58,15 @@ __all__ = [
     "Notice",
     "NoticeKind",
     "NoticeState",
+    "Passkey",
     "Picture",
     "Piece",
     "Published",
     "Quota",
     "RequestKind",
+    "Role",
     "Seal",
+    "SignIn",
     "Slot",
     "Subject",
     "SubjectKind",

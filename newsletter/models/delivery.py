@@ -33,6 +33,8 @@ AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 
 OPEN = text("state IN ('pending', 'claimed', 'deferred')")
 WAITING = text("state IN ('pending', 'deferred')")
+CLOSED = text("state IN ('refused', 'withdrawn')")  # few, and counted while an issue runs
+BOUNCED = text("bounced_at IS NOT NULL")
 LEASED = text("lease_id IS NOT NULL")  # as a foreign key check asks for it
 
 
@@ -59,6 +61,16 @@ class Delivery(Base):
             postgresql_where=WAITING,
         ),
         Index("ix_deliveries_lease", "lease_id", sqlite_where=LEASED, postgresql_where=LEASED),
+        Index(
+            "ix_deliveries_closed",
+            "issue_number",
+            "state",
+            sqlite_where=CLOSED,
+            postgresql_where=CLOSED,
+        ),
+        Index(
+            "ix_deliveries_bounced", "issue_number", sqlite_where=BOUNCED, postgresql_where=BOUNCED
+        ),
         Index("ix_deliveries_subscriber", "subscriber_id"),
         # The edition is one of this issue; and who is planned has a cursor, which holds on to the
         # subscriber's row: asking for that here too would take longer than all the rest of a plan.

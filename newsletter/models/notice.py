@@ -26,6 +26,9 @@ class NoticeKind(StrEnum):
     PROOF = "proof"
     TROUBLE = "trouble"
     ALARM = "alarm"
+    INVITATION = "invitation"
+    NEW_PASSWORD = "new_password"  # noqa: S105 (a letter)
+    ACCESS_CHANGED = "access_changed"
 
 
 class NoticeState(StrEnum):

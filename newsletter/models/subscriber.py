@@ -140,6 +140,7 @@ class Suppression(Base):
     """An address that must not be mailed, as a keyed hash; it survives erasure."""
 
     __tablename__ = "suppressions"
+    __table_args__ = (Index("ix_suppressions_since", "since", "address_key"),)
 
     address_key: Mapped[str] = mapped_column(  # HMAC-SHA-256, hex
         primary_key=True, info=personal("vingerafdruk van een e-mailadres, met een geheime sleutel")

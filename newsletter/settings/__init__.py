@@ -24,6 +24,7 @@ from newsletter.errors import FixSettings
 from newsletter.settings.parsing import PARSERS, Parser, Rate, as_text, secret
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+SECRETS = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "MAIL_PASSWORD", "OIDC_CLIENT_SECRET"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,17 @@ class Settings:
     embed_origins: str
     data_link_hours: float
     undo_days: int
+    desk_second_factor: str
+    desk_idle_minutes: float
+    desk_session_hours: float
+    desk_fresh_minutes: float
+    invitation_days: int
+    new_password_hours: float
+    desk_guesses: Rate
+    desk_network_guesses: Rate
+    oidc_issuer: str
+    oidc_client_id: str
+    oidc_client_secret: str
     origin_days: int
     left_days: int
     notice_days: int
@@ -192,11 +204,7 @@ def _parse(name: str, value: Any, problems: list[str]) -> Any:
     try:
         return parser(value)
     except ValueError as error:
-        shown = (
-            ""
-            if name in {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "MAIL_PASSWORD"}
-            else f" (it is {str(value)!r})"
-        )
+        shown = "" if name in SECRETS else f" (it is {str(value)!r})"
         problems.append(f"{name} {error}{shown}.")
         return None
 
@@ -216,6 +224,10 @@ def _contradictions(values: dict[str, Any]) -> list[str]:
         )
     if bool(values["mail_username"]) != bool(values["mail_password"]):
         problems.append("MAIL_USERNAME and MAIL_PASSWORD go together; one of them is missing.")
+    if bool(values["oidc_issuer"]) != bool(values["oidc_client_id"]):
+        problems.append("OIDC_ISSUER and OIDC_CLIENT_ID go together; one of them is missing.")
+    if values["oidc_issuer"].startswith("http:") and values["newsletter_env"] == "production":
+        problems.append("OIDC_ISSUER must be an https address in production.")
     return problems + _half_signed(values)
 
 

@@ -154,6 +154,14 @@ def rate(value: Any) -> Rate | None:
     return Rate(int(found[1]), SECONDS[found[2]])
 
 
+def limit(value: Any) -> Rate:
+    """`10/hour`; there is always one."""
+    found = rate(value)
+    if found is None:
+        raise ValueError("must be of the form 10/hour (second, minute, hour or day)")
+    return found
+
+
 def domain_rates(value: Any) -> dict[str, Rate]:
     """`domain = rate; domain = rate`."""
     rates: dict[str, Rate] = {}
@@ -278,7 +286,7 @@ PARSERS: dict[str, Parser] = {
     "EDITORS": addresses,
     "HOLD_HOURS": number(0, 24 * 14, float),
     "LATE_HOURS": number(0, 24 * 14, float),
-    "APPROVALS": number(0, 1),
+    "APPROVALS": number(0, 2),
     "BACKLOG": number(0, 100),
     "DELIVERY_CONNECTIONS": number(1, 500),
     "LEASE_SECONDS": number(1, 3600),
@@ -305,6 +313,15 @@ PARSERS: dict[str, Parser] = {
     "EMBED_ORIGINS": origins,
     "DATA_LINK_HOURS": number(0.1, 24 * 30, float),
     "UNDO_DAYS": number(0, 3650),
+    "DESK_SECOND_FACTOR": one_of("required", "optional"),
+    "DESK_IDLE_MINUTES": number(1, 60 * 24, float),
+    "DESK_SESSION_HOURS": number(0.1, 24 * 30, float),
+    "DESK_FRESH_MINUTES": number(1, 60 * 24, float),
+    "INVITATION_DAYS": number(1, 60),
+    "NEW_PASSWORD_HOURS": number(0.1, 24 * 7, float),
+    "DESK_GUESSES": limit,
+    "DESK_NETWORK_GUESSES": limit,
+    "OIDC_ISSUER": site_or_page,
     "ORIGIN_DAYS": number(1, 3650),
     "LEFT_DAYS": number(1, 36500),
     "NOTICE_DAYS": number(30, 3650),

@@ -12,7 +12,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from newsletter import addresses, notices, suppression
+from newsletter import addresses, limits, notices, suppression
 from newsletter.errors import FixRequest
 from newsletter.i18n import _
 from newsletter.models import (
@@ -24,7 +24,7 @@ from newsletter.models import (
 )
 from newsletter.notices import moving
 from newsletter.settings import Settings
-from newsletter.subscribers import consent, limits, privacy
+from newsletter.subscribers import consent, privacy
 from newsletter.tokens import Claim, Purpose, parse, tokens_of
 
 LETTERS_PER_DAY = 3  # because of one reader; an address gets fewer (SEC-03)

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from newsletter import notices, suppression
+from newsletter import limits, notices, suppression
 from newsletter.delivery import ledger
 from newsletter.models import (
     Consent,
@@ -28,7 +28,7 @@ from newsletter.models import (
 )
 from newsletter.notices import writing
 from newsletter.settings import Settings
-from newsletter.subscribers import consent, limits, preferences, settling, tallies
+from newsletter.subscribers import consent, preferences, settling, tallies
 from newsletter.subscribers.posting import Post
 from newsletter.subscribers.signup import storable
 from newsletter.tokens import Purpose, fingerprint, parse, tokens_of

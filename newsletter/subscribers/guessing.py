@@ -7,9 +7,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from newsletter import limits
 from newsletter.settings import Settings
 from newsletter.settings.parsing import Rate
-from newsletter.subscribers import limits
 
 GUESSES = Rate(30, 3600)  # from one network
 

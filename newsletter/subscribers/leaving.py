@@ -50,6 +50,7 @@ class Wish:
     route: str
     link_made_at: datetime | None = None  # in whole seconds
     issue_number: int | None = None
+    reason: str | None = None  # what an editor wrote down, of who asked another way
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +94,10 @@ def leave(
     route: str,
     now: datetime,
     issue_number: int | None = None,
+    reason: str | None = None,
 ) -> Left:
     """End a subscription at once, also for mail that is already planned (UNS-06)."""
-    wish = Wish(subscriber.id, route, issue_number=issue_number)
+    wish = Wish(subscriber.id, route, issue_number=issue_number, reason=reason)
     [changed] = leave_all(session, [wish], now)
     session.refresh(subscriber)
     return Left(subscriber, bool(changed))
@@ -152,13 +154,14 @@ def _end(
 def _prove(
     plain: Plain, leaving: Sequence[_Reader], wishes: Mapping[int, Wish], now: datetime
 ) -> None:
-    alike: dict[tuple[str, int | None], list[consent.Person]] = {}
+    alike: dict[tuple[str, int | None, str | None], list[consent.Person]] = {}
     for reader in leaving:
         wish, about = wishes[reader.id], (reader.locale, reader.cadence, reader.topics)
-        why = (wish.route, wish.issue_number or reader.issue_number)
+        why = (wish.route, wish.issue_number or reader.issue_number, wish.reason)
         alike.setdefault(why, []).append(consent.Person(reader.id, reader.email, *about))
-    for (route, number), people in alike.items():
-        proof = consent.Proof(route, issue_number=number)
+    for (route, number, reason), people in alike.items():
+        facts = {"reason": reason} if reason else {}
+        proof = consent.Proof(route, issue_number=number, facts=facts)
         consent.record_plainly(plain, people, ConsentEvent.WITHDRAWN, proof, now)
 
 

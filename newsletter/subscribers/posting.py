@@ -13,10 +13,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from newsletter import addresses, notices
+from newsletter import addresses, limits, notices
 from newsletter.models import NoticeKind
 from newsletter.settings import Settings
-from newsletter.subscribers import limits
 
 VARIANTS_PER_DAY = 10  # letters to all variants of one mailbox
 

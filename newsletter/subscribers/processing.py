@@ -80,6 +80,19 @@ PURPOSES: Mapping[str, Purpose] = {
         INTEREST,
         "hoogstens {come_back_days} dagen",
     ),
+    "editors": Purpose(
+        "weten wie de nieuwsbrief maakt en wat die mag; aanmelden op de redactie",
+        INTEREST,
+        "zolang iemand meewerkt; daarna blijven naam en adres bij wat die deed",
+    ),
+    "passkeys": Purpose(
+        "aanmelden zonder wachtwoord", INTEREST, "tot de medewerker de sleutel verwijdert"
+    ),
+    "sign_ins": Purpose(
+        "een medewerker tonen waar die aangemeld is",
+        INTEREST,
+        "{origin_days} dagen nadat de browser laatst gezien werd",
+    ),
     "suppressions": Purpose(
         "een adres niet opnieuw schrijven na klacht, weigering, wissing of onbestelbaarheid",
         INTEREST,

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, inspect, select
 from sqlalchemy.orm import Session
 
-from newsletter import notices
+from newsletter import limits, notices
 from newsletter.db import Base
 from newsletter.delivery import ledger
 from newsletter.models import (
@@ -21,7 +21,7 @@ from newsletter.models import (
     SubscriberState,
 )
 from newsletter.settings import Settings
-from newsletter.subscribers import consent, limits, privacy, tallies
+from newsletter.subscribers import consent, privacy, tallies
 
 BATCH = 500  # rows in one transaction
 NIGHT = 3  # o'clock, in TIMEZONE: the nightly run is due from then on

@@ -17,13 +17,13 @@ from typing import Any, cast
 from sqlalchemy import Table, insert
 from sqlalchemy.orm import Session
 
-from newsletter import addresses, i18n, notices
+from newsletter import addresses, i18n, limits, notices
 from newsletter.errors import FixRequest
 from newsletter.i18n import LOCALES, _
 from newsletter.models import FormRequest, NoticeKind, RequestKind
 from newsletter.settings import Settings
 from newsletter.settings.parsing import Rate
-from newsletter.subscribers import consent, limits, preferences, tallies, work
+from newsletter.subscribers import consent, preferences, tallies, work
 from newsletter.tokens import Purpose, parse, tokens_of
 
 log = logging.getLogger(__name__)

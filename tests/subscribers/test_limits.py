@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from newsletter import limits
 from newsletter.db import Database
 from newsletter.models import Limit
 from newsletter.settings.parsing import Rate
-from newsletter.subscribers import limits
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 

@@ -13,6 +13,8 @@ from newsletter.subscribers import processing, retention
 # gives it `info=personal(…)` in the model.
 NAMELESS = {
     "address_changes": set[str](),
+    "approvals": {"hash"},
+    "audit": {"actor", "action", "subject", "facts", "hash"},
     "consent_details": {"salt"},
     "consent_origins": {"salt"},
     "consents": {
@@ -20,18 +22,28 @@ NAMELESS = {
         *("facts", "details_hash", "origin_hash"),
     },
     "deliveries": {"state", "status"},
+    "drafts": {"path", "base", "text"},
     "editions": {"locale", "piece_ids", "subject", "html", "text", "hash"},
+    "figures": {"name", "period", "key"},
     "intros": {column.name for column in Base.metadata.tables["intros"].columns},
     "issues": {"cadence", "state", "why"},
+    "editors": {
+        *("role", "password", "fs_uniquifier", "tf_primary_method", "tf_totp_secret"),
+        *("mf_recovery_codes", "fs_webauthn_user_handle", "subject"),
+    },
     "item_numbers": {"slug"},
     "leases": {"owner"},
     "notices": {"locale", "facts", "state", "reply"},
+    "passkeys": {
+        *("credential_id", "public_key", "transports", "device_type", "extensions"),
+    },
     "pictures": {column.name for column in Base.metadata.tables["pictures"].columns},
     "pieces": {column.name for column in Base.metadata.tables["pieces"].columns},
     "published": {column.name for column in Base.metadata.tables["published"].columns},
     "quotas": {"name"},
     "requests": {"kind", "wording", "form_url", "facts"},
     "seals": {"hash"},
+    "sign_ins": {"key_hash", "method"},
     "slots": {"cadence", "outcome"},
     "subjects": {column.name for column in Base.metadata.tables["subjects"].columns},
     "subscribers": {"state"},

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import suppression
 from newsletter.db import Database
-from newsletter.jobs import tasks
+from newsletter.jobs import nightly
 from newsletter.models import (
     AddressChange,
     ConsentDetails,
@@ -166,9 +166,9 @@ def test_the_run_takes_all_batches_and_is_said(
     with database.write() as session:
         for number in range(5):
             session.add(asked(f"x{number}@b.example", now))
-    gone = tasks.forget_old(database, settings, now + 30 * DAY)
+    gone = nightly.forget_old(database, settings, now + 30 * DAY)
     assert gone == {"requests of the forms that were never settled": 5}
-    assert tasks.forget_old(database, settings, now + 30 * DAY) == {}
+    assert nightly.forget_old(database, settings, now + 30 * DAY) == {}
 
 
 def test_the_clock_does_it_once_a_night_also_after_it_slept(
@@ -179,9 +179,9 @@ def test_the_clock_does_it_once_a_night_also_after_it_slept(
     with database.write() as session:
         session.add(asked("x@b.example", evening - 5 * DAY))
     with time_machine.travel(evening, tick=False):
-        assert tasks.forget_tonight(database, own)
+        assert nightly.forget_tonight(database, own)
     with database.write() as session:
         session.add(asked("y@b.example", evening - 5 * DAY))
     for hours, runs in ((1, False), (3.5, False), (4.5, True), (5, False)):
         with time_machine.travel(evening + timedelta(hours=hours), tick=False):
-            assert bool(tasks.forget_tonight(database, own)) is runs, hours
+            assert bool(nightly.forget_tonight(database, own)) is runs, hours

@@ -1,4 +1,5 @@
-"""Limits of the public forms: rows that all processes share, each moved on by one statement.
+"""Limits of the public forms and of the desk: rows that all processes share, each moved on by one
+statement.
 
 A row says until when something is used up (the generic cell rate algorithm): a limit by rate has
 one row, a limit of so many in a span a row for each of them. Names are kind and keyed hash, so no
