@@ -22,12 +22,12 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[ T]+(\d{2}:\d{2})(:\d{2})? ?(Z|[+-]\d{2}:\d{2})?")
 _OPEN_QUOTE = re.compile(r"[ -]*\w+: +(['\"])(?:(?!\1).)*$")
 _YEARS = range(1900, 2101)
-_PLAIN_TAGS = {
+PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "timestamp", "null")
 }
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """SafeLoader without aliases and without deep nesting, so that no bomb can go off."""
 
     depth = 0
@@ -200,7 +200,7 @@ class Fields:
             return None
         if not isinstance(node, yaml.ScalarNode):
             message = f"'{name}' has to be {wanted}, without brackets or dashes."
-        elif node.tag not in _PLAIN_TAGS:
+        elif node.tag not in PLAIN_TAGS:
             message = f"'{name}' starts with a tag ('!…'); put the value between quotes."
         elif what := first_forbidden(node.value):
             message = f"'{name}' holds the invisible character {what}; remove it."
@@ -224,7 +224,7 @@ class Fields:
 def parse(header: str, known: Collection[str], notes: list[Note]) -> Fields | None:
     """The keys of front matter that begins at line 2 of its file; None when it is not YAML."""
     try:
-        node = yaml.compose(header, Loader=_Loader)
+        node = yaml.compose(header, Loader=Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = _open_quote(header, mark.line if mark else 0)

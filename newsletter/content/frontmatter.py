@@ -23,9 +23,9 @@ READY, DRAFT = "ready", "draft"
 LONGEST_TITLE = 120
 LONGEST_SUMMARY = 600
 
-_ITEM_KEYS = (
+ITEM_KEYS = (
     "title", "date", "status", "topics", "summary", "image", "image_alt", "image_credit", "link",
-    "country", "municipality", "partner", "sdgs", "deadline", "event", "sources",
+    "country", "municipality", "partner", "sdgs", "deadline", "event", "sources", "original",
 )  # fmt: skip
 _PAGE_KEYS = ("title", "summary", "order", "updated")
 # Codes that CLDR knows but that are no country (ISO 3166-1 reserves or does not know them).
@@ -76,6 +76,7 @@ class FrontMatter:
     deadline: Day | None = None
     event: Event | None = None
     sources: tuple[Source, ...] = ()
+    original: str = ""  # of a translation: what the Dutch text was when it was made (translations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def read_item(header: str, zone: ZoneInfo) -> Read[FrontMatter]:
     """Front matter of an item (header as cut by `source.read`). Event times without an offset are
     on the clocks of `zone`. Topics and image are not looked up: that is the library's."""
     notes: list[Note] = []
-    found = fields.parse(header, _ITEM_KEYS, notes)
+    found = fields.parse(header, ITEM_KEYS, notes)
     if found is None:
         return Read(None, {}, tuple(notes))
     found.require("title", "date", "status", "topics", "summary")
@@ -125,6 +126,7 @@ def read_item(header: str, zone: ZoneInfo) -> Read[FrontMatter]:
         deadline=found.day("deadline"),
         event=_event(found, zone),
         sources=_sources(found),
+        original=found.text("original") or "",
     )
     return Read(None if notes else value, found.lines(), tuple(notes))
 

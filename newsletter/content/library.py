@@ -87,6 +87,17 @@ class Library:
         """Everything there is to mend on the shelf, by file and line."""
         return self._inspect()[1]
 
+    def tried(self, path: Path, data: bytes) -> Text[FrontMatter]:
+        """A text of an item as it would be read with these bytes; its notes are all there is to
+        mend in it alone, in the order of its lines."""
+        text = _read(path, names.split(path.name), self._read_item, True, data)
+        topics = self._topics()
+        found = [*self._unfit_pictures([text]), *_empty([text])]
+        if not topics.notes:
+            found += _unknown_topics([text], topics.names)
+        notes = {*text.notes, *(Note(line, message) for _path, line, message in found)}
+        return text._replace(notes=tuple(sorted(notes)))
+
     def hints(self) -> list[Finding]:
         """What may have been forgotten; it stops nothing."""
         found: list[_Where] = [
@@ -280,14 +291,18 @@ def _contradictions(texts: list[Text[FrontMatter]]) -> Iterator[_Where]:
 
 def _incomplete(texts: list[Text[FrontMatter]]) -> Iterator[_Where]:
     """Dutch comes first: it is what readers get where there is no translation."""
-    for text in texts:
-        if text.front and not text.body.text.strip():
-            message = "There is no text below the front matter; write the story there."
-            yield text.path, text.body_line, message
+    yield from _empty(texts)
     for item in _group(texts):
         if DEFAULT not in item.texts:
             message = f"There is no Dutch text; write {item.slug}.{DEFAULT}.md beside it."
             yield item.original.path, 1, message
+
+
+def _empty(texts: Iterable[Text[FrontMatter]]) -> Iterator[_Where]:
+    for text in texts:
+        if text.front and not text.body.text.strip():
+            message = "There is no text below the front matter; write the story there."
+            yield text.path, text.body_line, message
 
 
 def _shared_facts(front: FrontMatter) -> dict[str, object]:

@@ -8,6 +8,8 @@ from newsletter.i18n import LOCALES
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 LONGEST_SLUG = 100
+# Letters that Unicode does not take apart into a base and a mark.
+_LETTERS = str.maketrans({"ß": "ss", "œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d"})
 # Below content/images; no part begins with a dot, so that none leads up or is hidden.
 PICTURE = re.compile(r"(?:[a-z0-9][a-z0-9_-]*/)*[a-z0-9][a-z0-9._-]*\.(?:png|jpe?g|gif|webp)")
 _KINDS = ("png", "jpg", "jpeg", "gif", "webp")
@@ -40,7 +42,7 @@ def split(name: str) -> Name:
     if locale not in LOCALES:
         return Name(slug, "", f"'{locale}' in the name is not one of our languages ({known}).")
     if not SLUG.fullmatch(slug) or len(slug) > LONGEST_SLUG:
-        better = f"{_slugify(slug)}.{locale}.md"
+        better = f"{slugify(slug)}.{locale}.md"
         rule = "lower-case letters, digits and single hyphens only"
         return Name(slug, "", f"The slug '{slug}' may have {rule}; name it '{better}'.")
     return Name(slug, locale)
@@ -59,8 +61,8 @@ def picture_fault(written: str) -> str | None:
     if written.startswith("/") or ".." in written.split("/") or "\\" in written:
         return "is a path; write its name only, as it is below content/images."
     if not PICTURE.fullmatch(written):
-        folders = [_slugify(part) for part in written.split("/")[:-1]]
-        stem = _slugify(written.rpartition("/")[2].rpartition(".")[0])
+        folders = [slugify(part) for part in written.split("/")[:-1]]
+        stem = slugify(written.rpartition("/")[2].rpartition(".")[0])
         better = "/".join([*folders, f"{stem}.{kind}"])
         return f"may have lower-case letters, digits and hyphens only; name it '{better}'."
     return None
@@ -68,9 +70,11 @@ def picture_fault(written: str) -> str | None:
 
 def hyphenated(text: str) -> str:
     """A text in small letters without accents, digits and single hyphens; it may be empty."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", text.lower().translate(_LETTERS))
+    plain = plain.encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
 
 
-def _slugify(text: str) -> str:
+def slugify(text: str) -> str:
+    """A slug made of any text."""
     return hyphenated(text)[:LONGEST_SLUG] or "slug"
