@@ -168,6 +168,16 @@ def judge(reply: Reply) -> Verdict:
     return next(rule.verdict for rule in RULES if rule.fits(reply, permanent, detail))
 
 
+def is_our_fault(words: str) -> bool:
+    """Was a refusal, by the `words` that were stored of it, about us (login, reputation, format,
+    speed) and not about its reader? What is kept was said of a message that nobody took."""
+    code, _space, text = words.partition(" ")
+    if not code.isdigit():
+        return False
+    verdict = judge(Reply(Stage.CONTENT, int(code), text))
+    return verdict.outcome in (Outcome.OURS, Outcome.SLOW_DOWN) and verdict.blame is Blame.NONE
+
+
 def retry_at(settings: Settings, attempts: int, now: datetime) -> datetime:
     """When to try again after the `attempts`-th failure (1 is the first; RFC 5321 4.5.4.1)."""
     waits = settings.retry_minutes

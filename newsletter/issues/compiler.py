@@ -35,7 +35,7 @@ def compile_issue(
     """Freeze what readers of `cadence` (None: of all) have not had; None when that is nothing.
 
     When an issue with the very same pieces and intros is still waiting to be sent, that one is
-    returned.
+    returned, in whatever order people have put it.
     """
     withdraw_drafts(session, library, now)
     chosen = select_items(session, settings, library, cadence, slugs, now)
@@ -43,7 +43,7 @@ def compile_issue(
         return None
     pieces, album = freeze(chosen.items, library, chosen.repeats)
     greetings = intros.freeze(session, library.intros(cadence), cadence)
-    if waiting := _waiting_twin(session, cadence, pieces, greetings):
+    if waiting := _waiting_twin(session, cadence, pieces, greetings, in_order=bool(slugs)):
         return waiting
     issue = Issue(
         number=(session.scalar(select(func.max(Issue.number))) or 0) + 1,
@@ -111,14 +111,20 @@ def freeze(
 
 
 def _waiting_twin(
-    session: Session, cadence: str | None, pieces: Sequence[Piece], greetings: Sequence[Intro]
+    session: Session,
+    cadence: str | None,
+    pieces: Sequence[Piece],
+    greetings: Sequence[Intro],
+    *,
+    in_order: bool,
 ) -> Issue | None:
     same = Issue.cadence.is_(None) if cadence is None else Issue.cadence == cadence
     waiting = select(Issue).where(same, Issue.state.in_(UNSENT)).order_by(Issue.number.desc())
-    wanted = [(piece.position, piece.locale, piece.hash) for piece in pieces]
+    wanted = [(piece.position if in_order else 0, piece.locale, piece.hash) for piece in pieces]
     for issue in session.scalars(waiting):
         columns = select(Piece.position, Piece.locale, Piece.hash)
-        found = session.execute(columns.where(Piece.issue_number == issue.number))
+        rows = session.execute(columns.where(Piece.issue_number == issue.number))
+        found = [(position if in_order else 0, *rest) for position, *rest in rows]
         if sorted(found) == sorted(wanted) and intros.same(session, issue.number, greetings):
             return issue
     return None

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from newsletter import notices
 from newsletter.delivery import ledger
-from newsletter.errors import FixContent
-from newsletter.issues import preflight, trouble
+from newsletter.errors import FixContent, FixRequest
+from newsletter.i18n import _
+from newsletter.issues import approving, preflight, trouble
 from newsletter.issues.planning import base_editions
 from newsletter.issues.preflight import PreflightFinding
 from newsletter.issues.preflight.finding import told_once
@@ -29,12 +30,44 @@ def hold(session: Session, settings: Settings, issue: Issue, now: datetime) -> N
         stop_by_preflight(session, settings, issue, FixContent(*stops), now)
         return
     edition, _pieces = editions.get("nl") or next(iter(editions.values()))
-    proof = {"subject": edition.subject, "html": edition.html, "text": edition.text}
-    facts = {"issue": issue.number, **proof}
-    for address in settings.editors:
-        notices.queue(session, NoticeKind.PROOF, email=address, locale="nl", facts=facts, now=now)
+    _queue_proof(session, issue, edition, settings.editors, "nl", now)
     if not settings.editors:
         issue.hold_until = now + timedelta(hours=settings.hold_hours)
+
+
+def proof_to(
+    session: Session,
+    settings: Settings,
+    issue: Issue,
+    locale: str,
+    addresses: Sequence[str],
+    now: datetime,
+) -> None:
+    """Mail the edition of one locale, as readers of every topic will get it, to these editors.
+
+    Raises FixRequest when the issue has nothing for that locale.
+    """
+    found = base_editions(session, settings, issue, now).get(locale)
+    if found is None:
+        raise FixRequest(_("Dit nummer heeft niets in die taal."))
+    edition, _pieces = found
+    _queue_proof(session, issue, edition, addresses, locale, now)
+
+
+def _queue_proof(
+    session: Session,
+    issue: Issue,
+    edition: RenderedEdition,
+    addresses: Sequence[str],
+    locale: str,
+    now: datetime,
+) -> None:
+    proof = {"subject": edition.subject, "html": edition.html, "text": edition.text}
+    facts = {"issue": issue.number, **proof}
+    for address in addresses:
+        notices.queue(
+            session, NoticeKind.PROOF, email=address, locale=locale, facts=dict(facts), now=now
+        )
 
 
 def look_at(
@@ -69,8 +102,8 @@ def locked(session: Session, condition: ColumnElement[bool]) -> Sequence[Issue]:
 
 def start_window(session: Session, settings: Settings, issue: Issue) -> None:
     """The window starts when the relay has accepted the proof, so that a stop is possible."""
-    if issue.hold_until or issue.why:
-        return
+    if issue.hold_until or issue.why or issue.slot is None:
+        return  # without a slot people send it, and a proof is theirs
     proofs = select(Notice).where(Notice.kind == NoticeKind.PROOF)
     mine = [n for n in session.scalars(proofs) if n.facts.get("issue") == issue.number]
     sent = [n.settled_at for n in mine if n.state is NoticeState.SENT and n.settled_at]
@@ -98,6 +131,16 @@ def holds_for_lateness(session: Session, settings: Settings, issue: Issue, now: 
         return False
     issue.state, issue.why = IssueState.HELD, trouble.late_since(issue, "send it, or stop it")
     trouble.tell_of_lateness(session, settings, issue, now, planned=False)
+    return True
+
+
+def holds_for_approval(session: Session, settings: Settings, issue: Issue, now: datetime) -> bool:
+    """Not enough people approved of the issue as it is at this moment: it waits for them, and the
+    editors are told so."""
+    if not approving.missing(session, settings, issue):
+        return False
+    issue.why, issue.state = approving.why_not(settings, issue), IssueState.HELD
+    trouble.tell_of_approval(session, settings, issue, now)
     return True
 
 

@@ -55,6 +55,12 @@ def same(session: Session, issue_number: int, frozen: Sequence[Intro]) -> bool:
     return theirs == {one.locale: one.hash for one in frozen if one.locale not in by_hand}
 
 
+def written(session: Session, number: int, locale: str) -> str:
+    """The Markdown of an issue's intro in one language; empty when it has none."""
+    intro = session.get(Intro, (number, locale))
+    return intro.markdown if intro else ""
+
+
 def write(session: Session, number: int, locale: str, markdown: str) -> None:
     """Give an issue that is not yet planned an intro of its own in one language; empty: none.
 

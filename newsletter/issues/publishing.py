@@ -8,8 +8,10 @@ from sqlalchemy.orm import Session
 
 from newsletter.delivery import ledger
 from newsletter.errors import FixContent, FixRequest
+from newsletter.issues import approving
 from newsletter.issues.holding import (
     hold_late,
+    holds_for_approval,
     holds_for_lateness,
     is_due,
     locked,
@@ -58,7 +60,7 @@ def send(
 ) -> int:
     """Skip the hold window, never preflight or required approvals; returns rows planned.
 
-    Pressed twice, the second one plans nothing more.
+    Approvals are asked for at this very moment. Pressed twice, the second one plans nothing more.
     """
     issue = get(session, number)
     if issue.state in (IssueState.SENDING, IssueState.SENT):
@@ -67,7 +69,7 @@ def send(
         raise FixRequest(
             f"Issue {number} is {issue.state}; `newsletter issues resume {number}` goes on with it."
         )
-    _require_approval(settings, issue)
+    _require_approval(session, settings, issue)
     issue.by_clock = False
     return start(session, settings, issue, now, ahead)
 
@@ -96,25 +98,41 @@ def ready_to_send(
     return renderings
 
 
-def approve(session: Session, number: int) -> None:
-    """Approve an issue before it is sent; the clock sends it when its hold window is over."""
+def approve(
+    session: Session,
+    settings: Settings,
+    number: int,
+    now: datetime,
+    editor_id: int | None = None,
+    seen: str | None = None,
+) -> int:
+    """An editor (None: the command line) approves an issue before it is sent; returns how many more
+    approvals it takes.
+
+    With enough of them the clock sends it when its hold window is over, or at its time. `seen` is
+    the fingerprint of what was looked at.
+    """
     issue = get(session, number)
     _require(issue, *BEFORE_PLAN, IssueState.APPROVED, verb="approved")
+    approving.give(session, settings, issue, editor_id, now, seen)
     if (issue.why or "").startswith(LATE):
         issue.slot = None  # a person has seen that it is late
-    issue.state, issue.why = IssueState.APPROVED, None
+    lacking = max(1, settings.approvals) - approving.count(session, settings, issue)
+    if lacking <= 0 and issue.state is not IssueState.SCHEDULED:
+        issue.state = IssueState.APPROVED
+    issue.why = None
+    return max(0, lacking)
 
 
-def schedule(
-    session: Session, settings: Settings, number: int, at: datetime, now: datetime
-) -> None:
-    """Send at a moment of the editor's choice."""
+def schedule(session: Session, settings: Settings, number: int, at: datetime, now: datetime) -> int:
+    """Send at a moment of the editor's choice; returns how many approvals it still takes then: an
+    approval is one of the time, too."""
     issue = get(session, number)
     _require(issue, *BEFORE_PLAN, IssueState.APPROVED, verb="scheduled")
-    _require_approval(settings, issue)
     if at <= now:
         raise FixRequest("The time to send lies in the past; name a later one.")
     issue.state, issue.send_at, issue.why = IssueState.SCHEDULED, at, None
+    return approving.missing(session, settings, issue)
 
 
 def stop(session: Session, number: int, now: datetime) -> None:
@@ -126,7 +144,9 @@ def stop(session: Session, number: int, now: datetime) -> None:
     ledger.release_held(session, number, now, send=False)
 
 
-def resume(session: Session, settings: Settings, number: int, now: datetime) -> None:
+def resume(
+    session: Session, settings: Settings, number: int, now: datetime, ahead: Ahead = None
+) -> None:
     """Go on with a paused or stopped issue; rows held in doubt are sent once more."""
     issue = get(session, number)
     if issue.state is IssueState.SENDING:
@@ -135,17 +155,35 @@ def resume(session: Session, settings: Settings, number: int, now: datetime) -> 
     _require(issue, IssueState.PAUSED, IssueState.STOPPED, IssueState.HELD, verb="resumed")
     if issue.planned_at is None:
         issue.state, issue.why = IssueState.COMPILED, None
-        send(session, settings, number, now)
+        send(session, settings, number, now, ahead)
         return
     issue.state, issue.why, issue.ask_at = IssueState.SENDING, None, None
     issue.slot = None  # a person has decided: it is not late any more
     ledger.release_held(session, number, now, send=True)
 
 
-def _require_approval(settings: Settings, issue: Issue) -> None:
-    if settings.approvals and issue.state is not IssueState.APPROVED:
+def retry(session: Session, number: int) -> int:
+    """Send again what was refused by our own fault, to readers who have not had it with a later
+    issue; returns how many rows. Raises FixRequest when the issue is not out."""
+    issue = get(session, number)
+    _require(issue, IssueState.SENDING, IssueState.PAUSED, IssueState.SENT, verb="retried")
+    count = ledger.retry_ours(session, number)
+    if count and issue.state is IssueState.SENT:
+        issue.state, issue.sent_at = IssueState.SENDING, None
+    return count
+
+
+def approvals_missing(session: Session, settings: Settings, issue: Issue) -> int:
+    """How many approvals of what it is now an issue lacks to be sent by a person."""
+    if not settings.approvals or issue.planned_at is not None:
+        return 0
+    return max(0, settings.approvals - approving.count(session, settings, issue))
+
+
+def _require_approval(session: Session, settings: Settings, issue: Issue) -> None:
+    if lacking := approvals_missing(session, settings, issue):
         raise FixRequest(
-            f"Issue {issue.number} needs approval first: "
+            f"Issue {issue.number} needs {lacking} more approval(s), of what it is now: "
             f"`newsletter issues approve {issue.number}`."
         )
 
@@ -164,7 +202,7 @@ def advance(session: Session, settings: Settings, now: datetime, ahead: Ahead = 
     hold_late(session, settings, now)
     for issue in locked(session, Issue.state.in_(WAITING)):
         start_window(session, settings, issue)
-        if is_due(settings, issue, now) and not holds_for_lateness(session, settings, issue, now):
+        if _may_begin(session, settings, issue, now):
             try:
                 with session.begin_nested():
                     issue.by_clock = issue.state is IssueState.HELD
@@ -173,6 +211,12 @@ def advance(session: Session, settings: Settings, now: datetime, ahead: Ahead = 
             except FixContent as error:
                 stop_by_preflight(session, settings, issue, error, now)
     return begun
+
+
+def _may_begin(session: Session, settings: Settings, issue: Issue, now: datetime) -> bool:
+    if not is_due(settings, issue, now) or holds_for_lateness(session, settings, issue, now):
+        return False
+    return not holds_for_approval(session, settings, issue, now)
 
 
 def pause(

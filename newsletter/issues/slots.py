@@ -7,6 +7,8 @@ from cronsim import CronSim
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from newsletter.errors import FixRequest
+from newsletter.i18n import _
 from newsletter.issues import trouble
 from newsletter.models import Slot
 from newsletter.settings import Settings
@@ -37,6 +39,21 @@ def following(settings: Settings, cadence: str, now: datetime) -> datetime:
     """The next due moment of a cadence after `now`, in UTC."""
     local = now.astimezone(settings.timezone)
     return next(CronSim(settings.cadences[cadence].upper(), local)).astimezone(UTC)
+
+
+def chosen(settings: Settings, text: str) -> tuple[datetime, bool]:
+    """The moment somebody chose on their own clock ("2026-12-01T09:00", in TIMEZONE), and whether
+    that clock shows it twice: then the first is meant. Raises FixRequest when it never does."""
+    try:
+        local = datetime.fromisoformat(text).replace(tzinfo=None)
+        first, second = (
+            local.replace(tzinfo=settings.timezone, fold=fold).astimezone(UTC) for fold in (0, 1)
+        )
+    except (ValueError, OverflowError):
+        raise FixRequest(_("Kies een dag en een uur.")) from None
+    if first.astimezone(settings.timezone).replace(tzinfo=None) != local:
+        raise FixRequest(_("Dat uur bestaat niet: de klok gaat dan een uur vooruit."))
+    return first, first != second
 
 
 def has_come(session: Session, settings: Settings, cadence: str, now: datetime) -> bool:

@@ -55,6 +55,11 @@ def tell_of_faults(
     _tell(session, settings, facts | {"what": "faults"}, now)
 
 
+def tell_of_approval(session: Session, settings: Settings, issue: Issue, now: datetime) -> None:
+    """Tell every editor that an issue did not go since it lacks approvals of what it is now."""
+    _tell(session, settings, {"issue": issue.number, "what": "approval"}, now)
+
+
 def tell_of_slots(
     session: Session,
     settings: Settings,

@@ -3,13 +3,11 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import pytest
 from sqlalchemy.orm import Session
 
 from newsletter.delivery import ledger
 from newsletter.delivery.ledger import Claimed, Settled
 from newsletter.delivery.outcomes import Outcome
-from newsletter.errors import FixRequest
 from newsletter.issues import publishing
 from newsletter.issues.compiler import compile_issue
 from newsletter.models import Issue, IssueState, Notice, NoticeState, Subscriber, SubscriberState
@@ -162,12 +160,17 @@ def test_what_was_stopped_can_be_compiled_again(
 def test_scheduling_needs_the_approval_too(
     session: Session, settings: Settings, shelf: Shelf, add_reader: AddReader, now: datetime
 ) -> None:
-    settings = replace(settings, approvals=1)
+    """At its time, of its time: what was approved before it was scheduled is another thing."""
+    settings, at = replace(settings, approvals=1), now + timedelta(hours=1)
     add_reader(session, "m")
     shelf.put("een")
-    compiled(session, settings, shelf, now)
-    with pytest.raises(FixRequest, match="approval"):
-        publishing.schedule(session, settings, 1, now + timedelta(hours=1), now)
+    issue = compiled(session, settings, shelf, now)
+    publishing.approve(session, settings, 1, now)
+    assert publishing.schedule(session, settings, 1, at, now) == 1
+    assert publishing.advance(session, settings, at) == []
+    assert issue.state is IssueState.HELD
+    publishing.approve(session, settings, 1, at)
+    assert publishing.advance(session, settings, at) == [1]
 
 
 def test_a_person_who_approves_a_late_issue_has_decided(
@@ -178,9 +181,9 @@ def test_a_person_who_approves_a_late_issue_has_decided(
     shelf.put("een")
     held(session, settings, shelf, now)
     late = now + timedelta(hours=20)
-    publishing.approve(session, 1)
+    publishing.approve(session, settings, 1, now)
     begun = publishing.advance(session, settings, late)
-    publishing.approve(session, 1)
+    publishing.approve(session, settings, 1, now)
     begun += publishing.advance(session, settings, late)
     assert begun == [1]
 
@@ -192,7 +195,7 @@ def test_approval_does_not_skip_the_hold_window(
     add_reader(session, "m")
     shelf.put("een")
     held(session, settings, shelf, now)
-    publishing.approve(session, 1)
+    publishing.approve(session, settings, 1, now)
     assert publishing.advance(session, settings, now + timedelta(seconds=5)) == []
 
 

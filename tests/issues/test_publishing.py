@@ -383,7 +383,7 @@ def test_required_approvals_are_never_skipped(
     assert publishing.advance(session, settings, later) == []
     with pytest.raises(FixRequest, match="approval"):
         publishing.send(session, settings, issue.number, later)
-    publishing.approve(session, issue.number)
+    publishing.approve(session, settings, issue.number, now)
     assert publishing.advance(session, settings, later) == [issue.number]
 
 

@@ -66,6 +66,11 @@ class Group:
     now: datetime
 
 
+def audience(session: Session, cadence: str | None, now: datetime) -> int:
+    """How many readers of a cadence (None: of all) get mail `now`, whatever their topics."""
+    return session.scalar(select(func.count()).where(*_readers(cadence, now))) or 0
+
+
 def newest_number(session: Session) -> int:
     """The newest published item number, 0 before the first."""
     return session.scalar(select(func.max(ItemNumber.number))) or 0
