@@ -2,14 +2,15 @@
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from newsletter import notices
+from newsletter import audit, notices
 from newsletter.content.library import Library
 from newsletter.db import UNAVAILABLE, Database
 from newsletter.delivery import ledger
@@ -21,7 +22,7 @@ from newsletter.issues import holding, publishing, slots
 from newsletter.issues.compiler import compile_issue, read_ahead
 from newsletter.models import IssueState
 from newsletter.settings import Settings
-from newsletter.subscribers import chain, confirming, retention, settling
+from newsletter.subscribers import chain, confirming, settling
 
 SOON = timedelta(seconds=10)  # rows due within this time are waited for: a rate put them off
 LOSSES = 20  # batches in a row that another sealer may take from under this one
@@ -72,32 +73,6 @@ def purge_unconfirmed(database: Database, settings: Settings) -> int:
     if purged:
         database.forget()
     return purged
-
-
-def forget_tonight(database: Database, settings: Settings) -> dict[str, int]:
-    """The nightly run of `forget_old`, once a night; empty at other times."""
-    now = utcnow()
-    with database.read() as session:
-        if not retention.is_due(session, settings, now):
-            return {}
-    gone = forget_old(database, settings, now)
-    with database.write() as session:
-        retention.mark(session, settings, now)
-    return gone
-
-
-def forget_old(database: Database, settings: Settings, now: datetime) -> dict[str, int]:
-    """Remove personal data that was kept long enough; returns how many rows by rule."""
-    gone: dict[str, int] = {}
-    for rule in retention.RULES:
-        while True:
-            with database.write() as session:  # a batch at a time: others write in between
-                removed = retention.batch(session, settings, rule, now)
-            if not removed:
-                break
-            gone[rule.what] = gone.get(rule.what, 0) + removed
-    database.forget()  # also of what erasures since the last night left behind
-    return gone
 
 
 def seal_consents(
@@ -161,6 +136,7 @@ def _run_slot(
             record.outcome = f"compiled issue {issue.number}"
             if issue.state is IssueState.COMPILED:
                 holding.hold(session, settings, issue, now)
+            _log(session, "issue.compile", f"issue {issue.number}", {"cadence": cadence})
             return issue.number
     except IntegrityError:
         return None
@@ -180,7 +156,10 @@ def advance_issues(database: Database, settings: Settings) -> list[int]:
     with database.read() as session:  # editions are made before anything is locked
         renderings = publishing.ready_to_send(session, settings, utcnow())
     with database.write() as session:
-        return publishing.advance(session, settings, utcnow(), renderings)
+        begun = publishing.advance(session, settings, utcnow(), renderings)
+        for number in begun:
+            _log(session, "issue.send", f"issue {number}")
+        return begun
 
 
 def deliver(
@@ -209,7 +188,10 @@ def deliver(
     while not stop.is_set() and _something_is_sent(database):
         accepted += work.run()
         with database.write() as session:
-            finished += publishing.finish(session, settings, utcnow())
+            sent = publishing.finish(session, settings, utcnow())
+            for number in sent:
+                _log(session, "issue.sent", f"issue {number}")
+            finished += sent
             due_at = ledger.next_due(session, issue_number)
         if due_at is not None and due_at <= utcnow() + SOON:
             stop.wait(max(0.0, (due_at - utcnow()).total_seconds()))
@@ -310,11 +292,19 @@ class _Work:
             for number, pause in run.pauses.items():
                 ask_at = self._ask_at() if pause.by_itself else None
                 publishing.pause(session, self.settings, number, pause.why, utcnow(), ask_at=ask_at)
+                _log(session, "issue.pause", f"issue {number}")
             for number, reply in run.warnings.items():
                 publishing.warn(session, self.settings, number, reply.words, utcnow())
 
     def _ask_at(self, times: int = 1) -> datetime:
         return utcnow() + times * timedelta(seconds=self.settings.relay_rest_seconds)
+
+
+def _log(
+    session: Session, action: str, subject: str, facts: Mapping[str, Any] | None = None
+) -> None:
+    """Write in the log of changes that the clock did this."""
+    audit.record(session, audit.CLOCK, action, subject, utcnow(), facts)
 
 
 def unusable(error: Exception) -> str:

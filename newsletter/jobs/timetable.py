@@ -20,7 +20,7 @@ from newsletter.content.library import Library
 from newsletter.db import Database
 from newsletter.delivery.breaker import Breaker
 from newsletter.errors import NewsletterError
-from newsletter.jobs import tasks
+from newsletter.jobs import counting, nightly, tasks
 from newsletter.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ DELIVERY_SECONDS = 2
 ISSUE_SECONDS = 5
 REMIND_SECONDS = 60
 SEAL_SECONDS = 60
+COUNT_SECONDS = 45  # totals on the desk are never older than a minute
 PURGE_SECONDS = 3600
 NIGHT_SECONDS = 600  # how often it is asked whether tonight's run is still to come
 REST_SECONDS = 30  # after a problem, so that a dead relay is not asked all the time
@@ -62,6 +63,7 @@ class Clock:
             (ISSUE_SECONDS, self.compile_due),
             (REMIND_SECONDS, self.remind),
             (SEAL_SECONDS, self.seal),
+            (COUNT_SECONDS, self.count),
             (PURGE_SECONDS, self.seal_missed),
             (PURGE_SECONDS, self.purge),
             (NIGHT_SECONDS, self.forget_old),
@@ -117,6 +119,10 @@ class Clock:
         """Look through all proofs for one that was never chained."""
         tasks.seal_consents(self.database, everything=True, stop=self.stopping)
 
+    def count(self) -> None:
+        """Make the desk's figures anew."""
+        counting.count(self.database, self.settings, self.stopping)
+
     def remind(self) -> None:
         """Remind, once, who asked and did not confirm."""
         tasks.remind_unconfirmed(self.database, self.settings)
@@ -127,7 +133,7 @@ class Clock:
 
     def forget_old(self) -> None:
         """Once a night: remove personal data that was kept long enough, and say what."""
-        for what, count in tasks.forget_tonight(self.database, self.settings).items():
+        for what, count in nightly.forget_tonight(self.database, self.settings).items():
             log.warning("retention: %d %s", count, what)
 
     def guarded(self, task: Callable[[], None]) -> None:
