@@ -21,6 +21,8 @@ COMMANDS = {
     "suppressions": "newsletter.cli.suppressions",
     "retention": "newsletter.cli.retention",
     "processing": "newsletter.cli.processing",
+    "editors": "newsletter.cli.editors",
+    "audit": "newsletter.cli.audit",
 }
 
 

@@ -26,6 +26,7 @@ from newsletter.delivery.signing import signers
 from newsletter.delivery.throttle import Throttle
 from newsletter.errors import TryLater
 from newsletter.models import (
+    Editor,
     Notice,
     NoticeKind,
     NoticeState,
@@ -33,6 +34,7 @@ from newsletter.models import (
     SubscriberState,
 )
 from newsletter.notices import moving, writing
+from newsletter.notices.desk import TO_DESK, editor_of
 from newsletter.settings import Settings
 from newsletter.tokens import tokens_of
 
@@ -65,6 +67,7 @@ class _Claimed:
 
     notice: Notice
     subscriber: Subscriber | None
+    editor: Editor | None
     now: datetime
 
 
@@ -84,7 +87,7 @@ def queue(
     `count, seconds, at`; already `asked_at`; welcome `issue` (number or None);
     proof `issue` (number), `subject, html, text` of the edition, optional `leaves_at`; trouble
     `issue`, `words` of the relay, `paused` (or not), or else `what` and what `writing.TROUBLES`
-    reads for it. Only letters to editors, and `erased`, go
+    reads for it. Only letters to editors, those of the desk (without facts), and `erased`, go
     without `subscriber_id`. Once settled only `issue` is kept.
     """
     notice = Notice(
@@ -206,18 +209,25 @@ def _claim(database: Database, settings: Settings, now: datetime) -> _Claimed | 
         if settings.delivery_rate and not Throttle(session, settings, now).admit_notice():
             return None
         subscriber = session.get(Subscriber, notice.subscriber_id) if notice.subscriber_id else None
-        if reason := _unwanted(session, settings, notice, subscriber):
+        editor = editor_of(session, notice)
+        if reason := _unwanted(session, settings, notice, subscriber, editor):
             _settle(session, notice, NoticeState.DROPPED, now, reason)
             return None
         notice.attempts += 1
         notice.due_at = now + timedelta(seconds=3 * settings.mail_timeout)
-        return _Claimed(notice, subscriber, now)
+        return _Claimed(notice, subscriber, editor, now)
 
 
 def _unwanted(
-    session: Session, settings: Settings, notice: Notice, subscriber: Subscriber | None
+    session: Session,
+    settings: Settings,
+    notice: Notice,
+    subscriber: Subscriber | None,
+    editor: Editor | None,
 ) -> str | None:
     """Why this letter must not go, as things are at this moment."""
+    if notice.kind in TO_DESK:
+        return None if editor else "nobody at the desk has this address"
     if notice.kind in TO_EDITORS or notice.kind is NoticeKind.ERASED:
         return None
     if subscriber is None or subscriber.state is not WANTED[notice.kind]:
@@ -266,7 +276,7 @@ def _message(settings: Settings, claimed: _Claimed) -> tuple[str, bytes]:
     """Recipient and bytes."""
     notice, now = claimed.notice, claimed.now
     recipient = writing.recipient(notice)
-    letter = writing.write(settings, notice, claimed.subscriber, now)
+    letter = writing.write(settings, notice, claimed.subscriber, now, claimed.editor)
     locale = writing.locale_of(notice, claimed.subscriber)
     content = message.letter(
         settings,

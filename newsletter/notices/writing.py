@@ -9,8 +9,9 @@ from newsletter import addresses
 from newsletter.delivery import message
 from newsletter.delivery.message import Gap
 from newsletter.links import Links
-from newsletter.models import Notice, NoticeKind, Subscriber
-from newsletter.notices.letters import editors, readers, signup
+from newsletter.models import Editor, Notice, NoticeKind, Subscriber
+from newsletter.notices.desk import bound
+from newsletter.notices.letters import desk, editors, readers, signup
 from newsletter.notices.letters.paper import Letter
 from newsletter.settings import Settings
 from newsletter.tokens import Purpose, tokens_of
@@ -21,12 +22,14 @@ NOBODY = {Gap.UNSUBSCRIBE: "proof", Gap.PREFERENCES: "proof"}
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """What every letter is made from; `subscriber` is None for a letter to editors."""
+    """What every letter is made from; `subscriber` is None for a letter to editors, `editor` for
+    all others."""
 
     settings: Settings
     notice: Notice
     subscriber: Subscriber | None
     now: datetime
+    editor: Editor | None = None
 
     @property
     def locale(self) -> str:
@@ -52,10 +55,14 @@ class Writer:
 
 
 def write(
-    settings: Settings, notice: Notice, subscriber: Subscriber | None, now: datetime
+    settings: Settings,
+    notice: Notice,
+    subscriber: Subscriber | None,
+    now: datetime,
+    editor: Editor | None = None,
 ) -> Letter:
     """The letter for a notice. Whatever it raises means that this one cannot be written."""
-    return LETTERS[notice.kind](Writer(settings, notice, subscriber, now))
+    return LETTERS[notice.kind](Writer(settings, notice, subscriber, now, editor))
 
 
 def locale_of(notice: Notice, subscriber: Subscriber | None) -> str:
@@ -213,6 +220,10 @@ def _late(writer: Writer) -> Letter:
     )
 
 
+def _unapproved(writer: Writer) -> Letter:
+    return editors.unapproved(writer.settings, writer.locale, number=int(writer.fact("issue")))
+
+
 def _faults(writer: Writer) -> Letter:
     return editors.faults(
         writer.settings,
@@ -255,6 +266,42 @@ def _alarm(writer: Writer) -> Letter:
     )
 
 
+def _invitation(writer: Writer) -> Letter:
+    return desk.invitation(
+        writer.settings,
+        writer.locale,
+        name=_editor(writer).name,
+        link=_password_link(writer, Purpose.INVITATION),
+        until=writer.now + timedelta(days=writer.settings.invitation_days),
+    )
+
+
+def _new_password(writer: Writer) -> Letter:
+    return desk.new_password(
+        writer.settings,
+        writer.locale,
+        link=_password_link(writer, Purpose.NEW_PASSWORD),
+        until=writer.now + timedelta(hours=writer.settings.new_password_hours),
+    )
+
+
+def _access_changed(writer: Writer) -> Letter:
+    at, link = writer.notice.created_at, writer.links.desk()
+    return desk.access_changed(writer.settings, writer.locale, changed_at=at, link=link)
+
+
+def _password_link(writer: Writer, purpose: Purpose) -> str:
+    editor = _editor(writer)
+    token = writer.token(purpose, editor.id, bound(editor))
+    return writer.links.password(writer.locale, token)
+
+
+def _editor(writer: Writer) -> Editor:
+    if writer.editor is None:
+        raise ValueError(f"a {writer.notice.kind} notice needs an editor")
+    return writer.editor
+
+
 def _never_link(writer: Writer) -> str:
     """The same in every letter to this address: of the time its row was made."""
     reader = _reader(writer)
@@ -278,7 +325,12 @@ def _reader(writer: Writer) -> Subscriber:
     return writer.subscriber
 
 
-TROUBLES = {"late": _late, "faults": _faults, "slots": _missed}
+TROUBLES = {
+    "late": _late,
+    "approval": _unapproved,
+    "faults": _faults,
+    "slots": _missed,
+}
 LETTERS: dict[NoticeKind, Callable[[Writer], Letter]] = {
     NoticeKind.CONFIRM: _confirm,
     NoticeKind.REMINDER: _reminder,
@@ -292,4 +344,7 @@ LETTERS: dict[NoticeKind, Callable[[Writer], Letter]] = {
     NoticeKind.PROOF: _proof,
     NoticeKind.TROUBLE: _trouble,
     NoticeKind.ALARM: _alarm,
+    NoticeKind.INVITATION: _invitation,
+    NoticeKind.NEW_PASSWORD: _new_password,
+    NoticeKind.ACCESS_CHANGED: _access_changed,
 }

@@ -118,3 +118,11 @@ def test_who_asks_for_100_continue_is_told_once() -> None:
     assert made.asks()
     assert not made.asks()
     assert not incoming(GET[:-1]).asks()
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_a_larger_body_is_waited_for_where_the_head_may_have_one(more: int) -> None:
+    size = LARGEST + 5
+    made = Incoming(LARGEST, lambda _head: size + more)
+    made.add(b"POST /desk/items HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % size + b"a" * size)
+    assert made.look() is (Look.HEAD_ALONE if more < 0 else Look.WHOLE)

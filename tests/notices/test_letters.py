@@ -49,6 +49,7 @@ LETTERS: dict[str, Callable[[Settings, str], Letter]] = {
     "reminder": lambda s, locale: signup.reminder(
         s, locale, email=JAN, link=URL, never=NEVER, asked_at=ASKED, sent_at=NOW
     ),
+    "unapproved": lambda s, locale: editors.unapproved(s, locale, number=12),
     "alarm": lambda s, locale: editors.alarm(s, locale, count=6000, seconds=3600, at=NOW),
     "already": lambda s, locale: signup.already(s, locale, email=JAN, link=URL, asked_at=ASKED),
     "preferences": lambda s, locale: readers.preferences(s, locale, link=URL, data=URL + "d"),

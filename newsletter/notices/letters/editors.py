@@ -110,6 +110,23 @@ def late(settings: Settings, locale: str, *, number: int, slot: datetime, planne
     return shape(settings, locale, parts)
 
 
+def unapproved(settings: Settings, locale: str, *, number: int) -> Letter:
+    """To the editors: an issue may go, but nobody approved of what it is now."""
+    heading = translate(locale, "Nummer %(number)s wacht op goedkeuring", number=number)
+    what = translate(
+        locale,
+        "Dit nummer mocht nu vertrekken, maar wat er nu in staat is nog niet goedgekeurd. "
+        "Een goedkeuring vervalt zodra het nummer verandert.",
+    )
+    approve, stop = (f"newsletter issues {one} {number}" for one in ("approve", "stop"))
+    then = [
+        translate(locale, "Is het in orde? %(command)s", command=approve),
+        translate(locale, "Liever niet meer? %(command)s", command=stop),
+    ]
+    parts = Parts(subject=heading, heading=heading, before=[what], after=then)
+    return shape(settings, locale, parts)
+
+
 def faults(
     settings: Settings, locale: str, *, number: int, words: str, planned: bool, cadence: str | None
 ) -> Letter:

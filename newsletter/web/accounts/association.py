@@ -1,0 +1,105 @@
+"""The association's own login (OpenID Connect), for who was invited: code flow with PKCE, state and
+nonce, by Authlib. The provider asks for a second factor itself, if it wants one."""
+
+from typing import Any
+
+import requests
+from authlib.common.errors import AuthlibBaseError
+from authlib.integrations.flask_client import OAuth
+from flask import Flask, abort, current_app, flash, redirect, url_for
+from flask_security.utils import login_user
+from joserfc.errors import JoseError
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as AnyResponse
+
+from newsletter.editors import factors, people
+from newsletter.i18n import _, translate
+from newsletter.models import Editor
+from newsletter.settings import Settings
+from newsletter.web.accounts.account import Account
+from newsletter.web.accounts.passwords import blueprint
+from newsletter.web.page import locale, state
+
+NAME = "association"
+SECONDS = 10  # that the provider may take for an answer
+REFUSED = _("Aanmelden met die account lukte niet. Vraag je beheerder om een uitnodiging.")
+BROKEN = _("De andere kant antwoordde niet zoals het hoort. Probeer het opnieuw.")
+
+
+def set_up(app: Flask, settings: Settings) -> None:
+    """Know the provider, when there is one; it is asked when somebody comes."""
+    oauth = OAuth(app)
+    app.extensions["desk_oauth"] = oauth
+    if settings.oidc_issuer:
+        method = "client_secret_basic" if settings.oidc_client_secret else "none"
+        oauth.register(
+            NAME,
+            client_id=settings.oidc_client_id,
+            client_secret=settings.oidc_client_secret or None,
+            server_metadata_url=f"{settings.oidc_issuer}/.well-known/openid-configuration",
+            client_kwargs={
+                "scope": "openid email profile",
+                "code_challenge_method": "S256",
+                "token_endpoint_auth_method": method,
+                "default_timeout": SECONDS,
+            },
+        )
+
+
+@blueprint.get("/association")
+def association() -> AnyResponse:
+    """To the provider; nothing is kept but in this browser's own cookie."""
+    back = state().settings.base_url + url_for(".association_back")
+    try:
+        found: AnyResponse = _client().authorize_redirect(back)
+    except (AuthlibBaseError, requests.RequestException, ValueError):
+        return _refused(BROKEN)
+    return found
+
+
+@blueprint.get("/association/back", endpoint="association_back")
+def back() -> AnyResponse:
+    """From the provider, with a code: sign in who it says it is."""
+    options = {"iss": {"essential": True, "values": [state().settings.oidc_issuer]}}
+    try:
+        said = _client().authorize_access_token(claims_options=options)["userinfo"]
+    except (AuthlibBaseError, JoseError, requests.RequestException, ValueError, KeyError):
+        current_app.logger.warning("The association's login gave an answer that does not hold.")
+        return _refused(BROKEN)
+    account = _invited(said)
+    if account is None:
+        return _refused(REFUSED)
+    if account.subject != said["sub"]:
+        account.subject = said["sub"]
+        store = current_app.extensions["security"].datastore
+        store.put(account)
+        store.commit()
+    login_user(account, remember=False, authn_via=["oidc"])
+    return redirect(url_for("desk.home"), 303)
+
+
+def _invited(said: dict[str, Any]) -> Account | None:
+    """Whom the provider means: known by its own name for them, the first time by their address."""
+    with state().database.read() as session:
+        editor = _find(session, said)
+        if editor is None or not editor.active:
+            return None
+        return Account(editor, factors.passkeys(session, editor.id))
+
+
+def _find(session: Session, said: dict[str, Any]) -> Editor | None:
+    known = people.known_as(session, said["sub"])
+    if known is not None or said.get("email_verified") is not True:
+        return known
+    found = people.find(session, str(said.get("email", "")))
+    return found if found is not None and found.subject is None else None
+
+
+def _client() -> Any:
+    client = current_app.extensions["desk_oauth"].create_client(NAME)
+    return client or abort(404)
+
+
+def _refused(words: str) -> AnyResponse:
+    flash(translate(locale(), words), "error")
+    return redirect(url_for("security.login"), 303)

@@ -1,0 +1,98 @@
+"""`newsletter editors` and `newsletter audit`: the first administrator, and the log."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import select
+
+from newsletter.app import create_app
+from newsletter.cli import main
+from newsletter.db import Database
+from newsletter.models import Notice, NoticeKind
+from newsletter.settings import Settings
+
+pytestmark = pytest.mark.sqlite("commands call functions that are tested on both")
+AN = ("editors", "create", "an@voorbeeld.example", "--name", "An Peeters")
+
+
+@pytest.fixture(autouse=True)
+def office(monkeypatch: pytest.MonkeyPatch, settings: Settings, database: Database) -> Path:
+    """A migrated database, and nothing in the environment but where it is."""
+    monkeypatch.chdir(settings.instance_dir)
+    for name in ("secret_key", "base_url", "database_url", "instance_dir"):
+        monkeypatch.setenv(name.upper(), str(getattr(settings, name)))
+    assert database.engine.name == "sqlite"
+    return settings.instance_dir
+
+
+def run(*words: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_the_first_administrator(settings: Settings, database: Database) -> None:
+    said = run(*AN, "--role", "administrator").output
+    assert said == "The invitation of An Peeters is on its way.\n"
+    with database.read() as session:
+        notice = session.scalars(select(Notice)).one()
+    assert (notice.kind, notice.email) == (NoticeKind.INVITATION, "an@voorbeeld.example")
+    link = run("editors", "invite", "an@voorbeeld.example", "--link").output.strip()
+    assert link.startswith(f"{settings.base_url}/desk/password/")
+    page = create_app(settings, database).test_client().get(link.removeprefix(settings.base_url))
+    assert page.status_code == 200
+
+
+def test_the_list_of_editors() -> None:
+    run(*AN, "--role", "administrator", "--link")
+    run("editors", "create", "wim@voorbeeld.example", "--name", "Wim", "--link")
+    rows = json.loads(run("editors", "list", "--json").output)
+    assert [(row["name"], row["role"]) for row in rows] == [
+        ("An Peeters", "administrator"),
+        ("Wim", "writer"),
+    ]
+    assert "(invited)" in run("editors", "list").output
+    run("editors", "deactivate", "wim@voorbeeld.example")
+    assert "(not active)" in run("editors", "list").output
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (AN, "already"),
+        (("editors", "create", "x", "--name", "X"), ""),
+        (("editors", "create", "x@y.example", "--name", " "), "name"),
+        (("editors", "invite", "x@y.example"), "No editor has this address."),
+        (("editors", "deactivate", "an@voorbeeld.example"), "administrator"),
+    ],
+)
+def test_one_clear_sentence(words: tuple[str, ...], sentence: str) -> None:
+    run(*AN, "--role", "administrator")
+    result = run(*words, code=1)
+    assert sentence.lower() in result.stderr.lower()
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_the_log_by_commands(database: Database) -> None:
+    assert re.fullmatch(r"0 lines, none altered; .*\n", run("audit", "verify").output)
+    run(*AN, "--role", "administrator")
+    run("suppressions", "add", "weg@voorbeeld.example")
+    run("suppressions", "lift", "weg@voorbeeld.example", "--why", "asked")
+    lines = json.loads(run("audit", "list", "--json").output)
+    assert [line["action"] for line in lines] == [
+        "suppression.lift",
+        "suppression.add",
+        "editor.invite",
+    ]
+    assert {line["actor"] for line in lines} == {"command line"}
+    assert "voorbeeld.example" not in json.dumps(lines)
+    assert "editor.invite editor 1 role=administrator" in run("audit", "list").output
+    assert len(run("audit", "list", "--search", "suppression").output.splitlines()) == 2
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER audit_stay_update")
+        connection.exec_driver_sql("UPDATE audit SET action = 'x' WHERE number = 2")
+    assert json.loads(run("audit", "verify", "--json", code=1).output)["broken"]
+    assert "line 2 is not what was written" in run("audit", "verify", code=1).stderr
