@@ -23,6 +23,7 @@ from newsletter.web import (
     api,
     archive,
     data,
+    desk,
     embed,
     feeds,
     finding,
@@ -36,6 +37,7 @@ from newsletter.web import (
     receipts,
     unasked,
 )
+from newsletter.web.accounts import security
 from newsletter.web.shortcut import Shortcut
 
 MAX_BODY = 64 * 1024  # octets of a form
@@ -55,11 +57,16 @@ SITES = (
     receipts,
     api,
     unasked,
+    desk,
 )
 ERRORS: Mapping[int, tuple[str, str]] = {
     400: (
         _("Dit verzoek klopt niet"),
         _("Je browser stuurde iets wat we niet begrijpen. Ga terug en probeer het opnieuw."),
+    ),
+    403: (
+        _("Dat mag je niet"),
+        _("Je rol laat dit niet toe. Vraag het aan je beheerder."),
     ),
     404: (
         _("Deze pagina bestaat niet"),
@@ -121,6 +128,7 @@ def create_app(
     _set_up_templates(app)
     _set_up_errors(app)
     app.after_request(page.secure)
+    security.set_up(app, settings)
     for site in SITES:
         app.register_blueprint(site.blueprint)
     if not settings.production:

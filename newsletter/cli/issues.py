@@ -7,7 +7,7 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from newsletter.cli.office import Office, as_json, open_office, print_json, progress
+from newsletter.cli.office import Office, as_json, log, open_office, print_json, progress
 from newsletter.delivery import ledger
 from newsletter.delivery.sender import utcnow
 from newsletter.errors import FixRequest
@@ -50,6 +50,8 @@ def compile_command(
     with office.database.write() as session:
         issue = compile_issue(session, *chosen)
         found = issue.number if issue else None
+        if issue:
+            log(session, "issue.compile", f"issue {found}", cadence=issue.cadence)
     if as_json:
         print_json({"number": found})
     elif found is None:
@@ -117,11 +119,13 @@ def preflight(number: int, links: bool, as_json: bool) -> None:
 @command.command("approve")
 @number
 def approve(number: int) -> None:
-    """Approve; the clock sends it when its hold window is over."""
+    """Approve it as it is; the clock sends it when its hold window is over, or at its time."""
     office = open_office()
     with office.database.write() as session:
-        publishing.approve(session, number)
-    click.echo(f"Issue {number} is approved.")
+        lacking = publishing.approve(session, office.settings, number, utcnow())
+        log(session, "issue.approve", f"issue {number}")
+    more = f"; it takes {lacking} more, of other people" if lacking else ""
+    click.echo(f"Issue {number} is approved{more}.")
 
 
 @command.command("schedule")
@@ -132,8 +136,10 @@ def schedule(number: int, at: str) -> None:
     office = open_office()
     moment = _moment(office, at)
     with office.database.write() as session:
-        publishing.schedule(session, office.settings, number, moment, utcnow())
-    click.echo(f"Issue {number} will be sent at {moment.isoformat()}.")
+        lacking = publishing.schedule(session, office.settings, number, moment, utcnow())
+        log(session, "issue.schedule", f"issue {number}", at=moment.isoformat())
+    first = f", once it has {lacking} more approval(s) of this" if lacking else ""
+    click.echo(f"Issue {number} will be sent at {moment.isoformat()}{first}.")
 
 
 @command.command("send")
@@ -145,6 +151,7 @@ def send(number: int) -> None:
         renderings = publishing.ready_to_send(session, office.settings, utcnow(), number)
     with office.database.write() as session:
         planned = publishing.send(session, office.settings, number, utcnow(), renderings)
+        log(session, "issue.send", f"issue {number}", deliveries=planned)
     click.echo(
         f"Issue {number}: {planned} deliveries planned. "
         "They leave with the clock of `newsletter serve`, or with `newsletter deliver`."
@@ -158,6 +165,7 @@ def stop(number: int) -> None:
     office = open_office()
     with office.database.write() as session:
         publishing.stop(session, number, utcnow())
+        log(session, "issue.stop", f"issue {number}")
     click.echo(f"Issue {number} is stopped.")
 
 
@@ -168,6 +176,7 @@ def resume(number: int) -> None:
     office = open_office()
     with office.database.write() as session:
         publishing.resume(session, office.settings, number, utcnow())
+        log(session, "issue.resume", f"issue {number}")
     click.echo(f"Issue {number} goes on.")
 
 

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
+from sqlalchemy.orm import Session
 
+from newsletter import audit
 from newsletter import settings as settings_module
 from newsletter.content.library import Library
 from newsletter.db import Database, connect, is_current
+from newsletter.delivery.sender import utcnow
 from newsletter.errors import FixSettings
 from newsletter.settings import Settings
 
@@ -48,6 +51,11 @@ def open_office() -> Office:
     if not is_current(database):
         raise FixSettings("The database has not the newest schema; run `newsletter migrate`.")
     return Office(settings, database)
+
+
+def log(session: Session, action: str, subject: str, **facts: Any) -> None:
+    """Write in the log of changes that somebody did this on the command line."""
+    audit.record(session, audit.COMMAND_LINE, action, subject, utcnow(), facts)
 
 
 def print_json(data: Any) -> None:

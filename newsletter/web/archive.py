@@ -12,7 +12,8 @@ from newsletter.issues import intros, mailed, reading
 from newsletter.models import Issue
 from newsletter.web.article import article
 from newsletter.web.keeping import kept
-from newsletter.web.page import LOCALE, NUMBER, as_mail, looking, show, state
+from newsletter.web.mailed import as_mail
+from newsletter.web.page import LOCALE, NUMBER, looking, show, state
 from newsletter.web.sheet import Way, sheet, subject_path, tale
 
 blueprint = Blueprint("archive", __name__)

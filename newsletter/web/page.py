@@ -141,21 +141,6 @@ def show(template: str, status: int = 200, **values: Any) -> Response:
     return make_response(render_template(template, **values), status)
 
 
-def as_mail(html: str) -> Response:
-    """A mail as a page: it carries its styles inline; nothing in it may run or send anything."""
-    response = make_response(html)
-    response.content_security_policy = policy(
-        {
-            "style-src": "'unsafe-inline'",
-            "img-src": state().links.base_url,
-            "form-action": "'none'",
-            "sandbox": "allow-popups allow-popups-to-escape-sandbox",
-        }
-    )
-    response.headers["X-Robots-Tag"] = "noindex"
-    return response
-
-
 def unknown_link() -> Response:
     """One answer to a cut, forged, foreign and outdated token: nobody learns who reads Fiabel."""
     return show("public/unknown_link.html", 404, confirm_days=state().settings.confirm_days)
@@ -236,6 +221,11 @@ def _topics() -> dict[str, str]:
 def long_date(value: date | datetime) -> str:
     """ "23 november 2026", in the locale of the page."""
     return i18n.long_date(value, locale(), state().settings.timezone)
+
+
+def moment(value: datetime) -> str:
+    """ "maandag 23 november 2026 om 10:00", in the locale of the page."""
+    return i18n.date_and_time(value, locale(), state().settings.timezone)
 
 
 def country_name(code: str) -> str:
@@ -341,6 +331,7 @@ FILTERS = {
     "day": day,
     "host": host,
     "long_date": long_date,
+    "moment": moment,
     "own_name": i18n.own_name,
     "raised": raised,
     "with_periods": with_periods,

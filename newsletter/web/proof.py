@@ -3,12 +3,13 @@ sign in."""
 
 from flask import Blueprint, Response, abort
 
-from newsletter import tokens
+from newsletter import audit, tokens
 from newsletter.errors import FixRequest
 from newsletter.issues import mailed, publishing
 from newsletter.models import Issue, IssueState
 from newsletter.tokens import Purpose
-from newsletter.web.page import LOCALE, as_mail, now, show, state
+from newsletter.web.mailed import as_mail
+from newsletter.web.page import LOCALE, now, show, state
 
 blueprint = Blueprint("proof", __name__)
 
@@ -32,6 +33,7 @@ def stop(token: str, **_locale: str) -> Response:
             publishing.stop(session, number, now())
         except FixRequest:
             return _answer(issue, 409)
+        audit.record(session, "proof letter", "issue.stop", f"issue {number}", now())
         return _answer(issue)
 
 

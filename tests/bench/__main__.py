@@ -24,7 +24,7 @@ from newsletter.delivery.message import plain
 from newsletter.delivery.template import Gap
 from newsletter.issues import publishing
 from tests import postgres
-from tests.bench import archive, importing, keys, peers, planning, sink, web, world
+from tests.bench import archive, desk, importing, keys, peers, planning, sink, web, world
 from tests.bench.world import Used, World
 
 READERS, PEER_MESSAGES, DKIM_MESSAGES = 20_000, 1_000, 5_000
@@ -234,7 +234,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--large", action="store_true", help="also a million readers")
-    parser.add_argument("--only", choices=("sending", "web", "archive"), help="a part of it")
+    parser.add_argument(
+        "--only", choices=("sending", "web", "archive", "desk"), help="a part of it"
+    )
     parser.add_argument("--quick", action="store_true", help="few requests: does it run?")
     chosen = parser.parse_args()
     if chosen.only in (None, "sending"):
@@ -243,6 +245,19 @@ def main() -> None:
         web.measure(web.QUICK if chosen.quick else web.Size())
     if chosen.only in (None, "archive"):
         archive.measure(archive.QUICK if chosen.quick else archive.Size())
+    if chosen.only in (None, "desk"):
+        measure_desk(chosen.large, chosen.quick)
+
+
+def measure_desk(large: bool, quick: bool) -> None:
+    """Every page of the desk; `large`: at the size the target is set for."""
+    subscribers = desk.SUBSCRIBERS if large else desk.SMALL
+    with tempfile.TemporaryDirectory() as folder:
+        report = desk.measure(Path(folder), desk.QUICK if quick else subscribers)
+    file = Path("build/bench-desk.json")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(report, indent=2) + "\n")
+    print(f"Written to {file}.", file=sys.stderr)
 
 
 def measure_sending(large: bool) -> None:

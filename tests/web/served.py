@@ -22,13 +22,20 @@ PHONE, DESK = ViewportSize(width=320, height=568), ViewportSize(width=1280, heig
 EXPECTED = tuple(f"status of {code}" for code in (404, 405, 410, 422, 429))
 
 
-def serve(folder: Path, published_file: Path) -> Iterator[tuple[Flask, Settings, Database]]:
-    """The site, with one published issue, on a free port of this machine."""
+def serve(
+    folder: Path, published_file: Path, host: str = "127.0.0.1", content: Path | None = None
+) -> Iterator[tuple[Flask, Settings, Database]]:
+    """The site, with one published issue, on a free port of this machine; `content` is its shelf.
+
+    Passkeys belong to a name: then `host` is localhost.
+    """
     shutil.copy(published_file, folder / "newsletter.db")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     settings = load(environ={}, env_file=folder / "no.env", INSTANCE_DIR=str(folder))
-    settings = replace(settings, base_url=f"http://127.0.0.1:{port}", work_bits=4)
+    settings = replace(settings, base_url=f"http://{host}:{port}", work_bits=4)
+    if content:
+        settings = replace(settings, content_dir=content)
     database = connect(settings.database_url)
     app = create_app(settings, database, shared.shelf(settings))
     server = make_server("127.0.0.1", port, app, threaded=True)

@@ -1,6 +1,7 @@
 """One client's connection: what came from it, and the part of an answer it has not taken yet."""
 
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from newsletter.cli.serve.incoming import Incoming
@@ -14,11 +15,18 @@ class Connection:
     gunicorn writes an answer to it as to a socket (`sendall`); the answer is kept until `push`.
     """
 
-    def __init__(self, peer: socket.socket, client: Any, server: Any, largest_body: int) -> None:
+    def __init__(
+        self,
+        peer: socket.socket,
+        client: Any,
+        server: Any,
+        largest_body: int,
+        larger_body: Callable[[bytes], int] | None = None,
+    ) -> None:
         """`client`, `server`: the addresses of both sides."""
         self._socket, self.client, self.server = peer, client, server
         self._socket.setblocking(False)
-        self.incoming = Incoming(largest_body)
+        self.incoming = Incoming(largest_body, larger_body)
         self.deadline = 0.0  # by the monotonic clock; while it waits
         self.watched = 0  # selectors' events
         self.working = False  # a thread has its request

@@ -5,6 +5,7 @@ mistake in these few lines can only make a connection wait, or end.
 """
 
 import re
+from collections.abc import Callable
 from enum import Enum, auto
 
 HEAD = 32 * 1024  # octets of a request line and its headers
@@ -32,9 +33,10 @@ class Look(Enum):
 class Incoming:
     """Grows by `add`, is asked by `look`, gives by `take`; never looks at the same bytes twice."""
 
-    def __init__(self, largest: int) -> None:
-        """`largest`: octets of a body that is waited for."""
-        self.bytes, self._largest = bytearray(), largest
+    def __init__(self, largest: int, larger: Callable[[bytes], int] | None = None) -> None:
+        """`largest`: octets of a body that is waited for; `larger` says by the head how many are,
+        where its length is said."""
+        self.bytes, self._least, self._larger = bytearray(), largest, larger
         self._begin()
 
     def _begin(self) -> None:
@@ -42,6 +44,7 @@ class Incoming:
         self._body = 0  # where it starts; 0: the head is not whole
         self._end = 0  # of the request; 0: not known yet
         self._chunk = 0  # where the next chunk starts; 0: the body is not in chunks
+        self._largest = self._least
         self._asks = self._broken = False
 
     def add(self, data: bytes) -> None:
@@ -73,6 +76,8 @@ class Incoming:
                     self._chunk = self._body
         if not self._chunk:
             self._end = self._body + length
+            if length > self._largest and self._larger:
+                self._largest = max(self._least, self._larger(head))
 
     def _look_at_body(self) -> Look:
         if self._chunk and not self._end:

@@ -9,6 +9,7 @@ import importlib
 import os
 import signal
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -38,6 +39,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.inside: _Inside | None = None
         self.hangup = signal.getsignal(signal.SIGHUP)
         self.largest_body = 0  # octets; known once the site is loaded
+        self.larger_body: Callable[[bytes], int] | None = None
         self.turns = Turns()
         # Read before the fork: a worker that takes a dead one's place is there at once.
         self.site_module = importlib.import_module(SITE)
@@ -65,6 +67,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         """The site, made in each worker."""
         app: Flask = self.site_module.create_app(self.settings)
         self.largest_body = app.config["MAX_CONTENT_LENGTH"]
+        self.larger_body = app.config["LARGER_BODY"]
         return app
 
     def _end_with_the_terminal(self, _arbiter: Any) -> None:

@@ -44,7 +44,8 @@ REFUSED = {
 
 
 class PatientWorker(Worker):  # type: ignore[misc]
-    """Serves `app.wsgi()`; `app.largest_body` says how many octets of a body are waited for.
+    """Serves `app.wsgi()`; `app.largest_body` says how many octets of a body are waited for, and
+    `app.larger_body(head)` for whom it may be more.
 
     `app.turns` tells the processes apart.
     """
@@ -118,7 +119,7 @@ class PatientWorker(Worker):  # type: ignore[misc]
             self._make_room()
         if self.working >= CONNECTIONS:
             self.room.clear()
-        connection = Connection(peer, client, server, self.app.largest_body)
+        connection = Connection(peer, client, server, self.app.largest_body, self.app.larger_body)
         self._await(connection, READ, REQUEST_SECONDS)
 
     def _make_room(self) -> None:

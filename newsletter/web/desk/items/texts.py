@@ -1,0 +1,241 @@
+"""One text of an item: its form, saving it, and what happens when somebody else saved it first."""
+
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from newsletter import i18n
+from newsletter.content import merging, receiving, submitting, writing
+from newsletter.content.submitting import Author, Faults, Saved
+from newsletter.content.translations import languages
+from newsletter.content.writing import Conflict
+from newsletter.editors import people
+from newsletter.errors import FixContent, FixRequest, NewsletterError, TryLater
+from newsletter.i18n import DEFAULT, _, translate
+from newsletter.issues import drafting, stock
+from newsletter.issues.previewing import Remark, preview
+from newsletter.issues.stock import Stage
+from newsletter.models import Role
+from newsletter.web.desk.ground import blueprint, done, me, needs, record, refused, say, show
+from newsletter.web.desk.items import form
+from newsletter.web.desk.items.access import ONE, Work, decoded, find, packed, unpacked
+from newsletter.web.desk.items.listing import LANGUAGES, STAGES
+from newsletter.web.page import locale, now, state, topics
+
+LONGEST_LIST = 500  # names of pictures that are proposed
+
+
+@blueprint.get(ONE)
+@needs(Role.WRITER)
+def items_text(slug: str, language: str) -> Response:
+    """The form of a text, with what its editor typed and did not save."""
+    with state().database.read() as session:
+        work = find(session, slug, language)
+    return _form(work, work.text, work.base)
+
+
+@blueprint.post(ONE)
+@needs(Role.WRITER)
+def items_save(slug: str, language: str) -> AnyResponse:
+    """Save the text, when nobody else did meanwhile."""
+    with state().database.read() as session:
+        work = find(session, slug, language)
+    base = unpacked()
+    text = form.typed(work, base)
+    try:
+        saved = submitting.submit(
+            state().library, work.path, text.encode(), base.encode(), _author()
+        )
+    except Conflict as conflict:
+        _keep(work, base, text)
+        return _conflict(work, conflict)
+    except Faults as faults:
+        _keep(work, base, text)
+        remarks = [Remark("stop", note.line, note.message) for note in faults.notes]
+        return _form(work, text, base, 422, remarks)
+    except (FixRequest, TryLater) as error:
+        _keep(work, base, text)
+        return _form(work, text, base, 422, [Remark("stop", None, str(error))])
+    _log(work, saved)
+    return done("desk.items_text", _("De tekst is bewaard."), slug=slug, language=language)
+
+
+@blueprint.post(f"{ONE}/keep")
+@needs(Role.WRITER)
+def items_keep(slug: str, language: str) -> AnyResponse:
+    """Keep what was typed, without saving it; for a script, or to look at the preview."""
+    with state().database.read() as session:
+        work = find(session, slug, language)
+    base = unpacked()
+    text = form.typed(work, base)
+    _keep(work, base, text)
+    if request.accept_mimetypes.best == "application/json":
+        return _kept(work, text)
+    return redirect(url_for("desk.items_preview", slug=slug, language=language), 303)
+
+
+@blueprint.post(f"{ONE}/drop")
+@needs(Role.WRITER)
+def items_drop(slug: str, language: str) -> AnyResponse:
+    """Forget what was typed, and go back to the file."""
+    with state().database.write() as session:
+        work = find(session, slug, language)
+        drafting.drop(session, me().id, work.path)
+    if not work.file and work.language == DEFAULT:
+        return done("desk.items", _("Het onbewaarde artikel is weg."))
+    return done("desk.items_text", _("Dit is de bewaarde tekst."), slug=slug, language=language)
+
+
+@blueprint.post(f"{ONE}/delete")
+@needs(Role.WRITER)
+def items_delete(slug: str, language: str) -> AnyResponse:
+    """Take away a text that no reader ever got."""
+    with state().database.read() as session:
+        work = find(session, slug, language)
+    never_sent = work.stage in (Stage.DRAFT, Stage.READY)
+    try:
+        if not never_sent:
+            raise FixRequest(
+                _("Wat verschenen is, blijft; maak er een kladversie van om het in te trekken.")
+            )
+        saved = submitting.withdraw(state().library, work.path, unpacked().encode(), _author())
+    except Conflict:
+        changed = FixRequest(_("Iemand anders heeft deze tekst intussen gewijzigd; kijk eerst na."))
+        return refused("desk.items_text", changed, slug=slug, language=language)
+    except NewsletterError as error:
+        return refused("desk.items_text", error, slug=slug, language=language)
+    _log(work, saved, "item.delete")
+    return done("desk.items", _("De tekst is verwijderd."))
+
+
+@blueprint.post(f"{ONE}/picture")
+@needs(Role.WRITER)
+def items_picture(slug: str, language: str) -> AnyResponse:
+    """Take in a picture, above the story or at the end of its text; the rest is kept as typed."""
+    with state().database.read() as session:
+        work = find(session, slug, language)
+    base, folder = unpacked(), state().library.folder
+    upload, text = request.files.get("picture"), form.typed(work, base)
+    alt = " ".join(request.form.get("picture_alt", "").split())
+    credit = " ".join(request.form.get("picture_credit", "").split())
+    try:
+        if upload is None or not upload.filename:
+            raise FixRequest(_("Kies eerst een foto op je toestel."))
+        if not alt:
+            raise FixRequest(_("Zeg wat er op de foto te zien is, voor wie haar niet ziet."))
+        with writing.writing(folder) as pen:
+            name = receiving.receive(pen, upload.read(), upload.filename)
+    except (FixRequest, FixContent, TryLater) as error:
+        _keep(work, base, text)
+        return _form(work, text, base, 422, [Remark("stop", None, str(error))])
+    above = request.form.get("picture_place") != "text"
+    _keep(work, base, form.with_picture(text, name, alt, credit, above=above))
+    with state().database.write() as session:
+        record(session, "item.picture", f"item {slug}", {"picture": name})
+    return done("desk.items_text", _("De foto staat in je tekst."), slug=slug, language=language)
+
+
+def _form(
+    work: Work, text: str, base: str, status: int = 200, remarks: Sequence[Remark] = ()
+) -> Response:
+    fields = form.shown(text)
+    found = preview(state().settings, state().library, work.path, text.encode(), now())
+    items = {item.slug: item for item in state().library.sound_items()}
+    item = items.get(work.slug)
+    with state().database.read() as session:
+        names = {one.id: one.name for one in people.listed(session)}
+    told = dict.fromkeys([*remarks, *found.remarks])
+    return show(
+        "items/text.html",
+        status,
+        work=work,
+        fields=fields,
+        text=text,
+        was=packed(base),
+        remarks=form.placed(text, list(told)),
+        refused=form.placed(text, remarks),
+        labels=form.LABELS,
+        dutch=form.shown(work.dutch) if work.is_translation else None,
+        languages=languages(state().library.folder, item) if item else {},
+        language_states=LANGUAGES,
+        stages=STAGES,
+        topic_names=topics(),
+        pictures=receiving.listed(state().library.folder)[:LONGEST_LIST],
+        others=[names[one] for one in work.at_work if one in names],
+        kept_at=_clock(work) if work.draft and not remarks else None,
+        changed=work.base != decoded(work.file),
+        only_drafts=not me().may(Role.EDITOR),
+    )
+
+
+def _conflict(work: Work, conflict: Conflict) -> Response:
+    base, theirs, ours = (decoded(one) for one in (conflict.base, conflict.theirs, conflict.ours))
+    marks = (translate(locale(), _("van de ander")), translate(locale(), _("van jou")))
+    merged = merging.merge(base, theirs, ours, marks)
+    columns = [
+        (_("Waar je mee begon"), _marked(base, base)),
+        (_("Wat de ander bewaarde"), _marked(base, theirs)),
+        (_("Wat jij schreef"), _marked(base, ours)),
+    ]
+    return show(
+        "items/conflict.html",
+        409,
+        work=work,
+        columns=columns,
+        merged=merged,
+        was=packed(theirs),
+        gone=not theirs,
+    )
+
+
+def _marked(base: str, text: str) -> list[tuple[str, bool]]:
+    """The lines of a text; those that are not in `base` are True."""
+    old, new = base.splitlines(), text.splitlines()
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    same = {
+        n for block in matcher.get_matching_blocks() for n in range(block.b, block.b + block.size)
+    }
+    return [(line, number not in same) for number, line in enumerate(new)]
+
+
+def _kept(work: Work, text: str) -> Response:
+    found = preview(state().settings, state().library, work.path, text.encode(), now())
+    time = f"{now().astimezone(state().settings.timezone):%H:%M}"
+    kept = translate(locale(), "Onbewaarde tekst bijgehouden om %(time)s.", time=time)
+    html = render_template(
+        "desk/items/_remarks.html", remarks=form.placed(text, found.remarks), labels=form.LABELS
+    )
+    response: Response = make_response(jsonify(kept=kept, remarks=html))
+    return response
+
+
+def _keep(work: Work, base: str, text: str) -> None:
+    with state().database.write() as session:
+        drafting.keep(session, me().id, work.path, base, text, now())
+
+
+def _clock(work: Work) -> str:
+    assert work.draft  # noqa: S101 - asked for only then
+    return i18n.date_and_time(work.draft.saved_at, locale(), state().settings.timezone)
+
+
+def _author() -> Author:
+    """Who saves; for Git without their own address, which could never be taken out of it."""
+    host = state().settings.base_url.partition("://")[2].partition(":")[0].partition("/")[0]
+    return Author(me().name, f"editor-{me().id}@{host}", not me().may(Role.EDITOR))
+
+
+def _log(work: Work, saved: Saved, action: str = "item.save") -> None:
+    """Write down what was saved, and forget what was typed."""
+    is_new = action == "item.save" and not work.file and work.language == DEFAULT
+    facts: dict[str, Any] = {"language": work.language, "version": saved.version}
+    facts["files"] = len(saved.paths)
+    with state().database.write() as session:
+        if saved.paths:
+            record(session, stock.MAKE if is_new else action, f"item {work.slug}", facts)
+        drafting.drop(session, me().id, work.path)
+    if saved.fault:
+        say(_("De tekst is bewaard, maar niet in Git: %(fault)s"), "error", fault=saved.fault)

@@ -1,0 +1,53 @@
+"""The log of changes: who did what, searchable, and whether anybody tampered with it."""
+
+from flask import Response, redirect, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from newsletter import audit, i18n
+from newsletter.editors import people
+from newsletter.i18n import _
+from newsletter.models import Entry, Role
+from newsletter.web.desk.ground import blueprint, needs, row_number, say, show
+from newsletter.web.page import locale, state
+
+LINES = 50
+
+
+@blueprint.get("/log")
+@needs(Role.PUBLISHER)
+def log() -> Response:
+    """The lines that were asked for, newest first."""
+    words, actor = request.args.get("q", "").strip(), request.args.get("actor", "")
+    before = row_number(request.args.get("before", "")) or None
+    with state().database.read() as session:
+        lines = audit.found(session, words, actor, before, LINES + 1)
+        names = {audit.editor(one.id): one.name for one in people.listed(session)}
+    older = lines[LINES - 1].number if len(lines) > LINES else None
+    return show(
+        "log.html",
+        lines=lines[:LINES],
+        names=names,
+        words=words,
+        actor=actor,
+        older=older,
+        actors={audit.CLOCK: _("de klok"), audit.COMMAND_LINE: _("de opdrachtregel")},
+        when={line.number: _when(line) for line in lines},
+    )
+
+
+@blueprint.post("/log/verify")
+@needs(Role.PUBLISHER)
+def verify_log() -> AnyResponse:
+    """Walk the whole chain."""
+    with state().database.read() as session:
+        verdict = audit.verify(session)
+    if verdict.broken is None:
+        say(_("De keten klopt: geen enkele regel is gewijzigd."))
+    else:
+        broken = _("De keten is gebroken: %(where)s. Verwittig je systeembeheerder.")
+        say(broken, "error", where=verdict.broken)
+    return redirect(url_for("desk.log"), 303)
+
+
+def _when(line: Entry) -> str:
+    return i18n.date_and_time(line.at, locale(), state().settings.timezone)

@@ -1,0 +1,119 @@
+"""The numbers on the desk: each chart with its table, and a CSV that no spreadsheet would run."""
+
+import csv
+import io
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from newsletter.jobs import counting
+from newsletter.models import ConsentEvent, DeliveryState, IssueState, Role, SubscriberState
+from newsletter.web.desk import charts, sheets
+from newsletter.web.desk.sheets import OF_ISSUE, OVERVIEW, Sheet
+from tests.desk.conftest import Desk
+from tests.statistics.world import DAY, NOW, Readers
+
+
+@pytest.fixture
+def counted(desk: Desk) -> Desk:
+    """A desk with readers, leavers and two issues, counted by the clock."""
+    fill(desk)
+    return desk
+
+
+def fill(desk: Desk) -> None:
+    """Readers of two months, and an issue that was sent and one that runs."""
+    with desk.database.write() as session:
+        readers = Readers(session)
+        sent, running = readers.issue(1), readers.issue(2, IssueState.SENDING)
+        for number in range(12):
+            joined = NOW - (40 if number % 2 else 3) * DAY
+            one = readers.add("groot.example", topics="klimaat", confirmed_at=joined)
+            readers.prove(one, ConsentEvent.ASKED, joined)
+            readers.prove(one, ConsentEvent.CONFIRMED, joined)
+            state = DeliveryState.ACCEPTED if number else DeliveryState.REFUSED
+            status = "2.0.0" if number else "5.1.1"
+            readers.deliver(1, sent, one, state, status=status)
+            readers.deliver(2, running, one, DeliveryState.PENDING, due_at=NOW)
+        left = readers.add(state=SubscriberState.LEFT, left_at=NOW)
+        readers.prove(left, ConsentEvent.WITHDRAWN, NOW, "one-click")
+    counting.count(desk.database, desk.settings)
+
+
+def rows(text: str) -> list[list[str]]:
+    assert text.startswith("\ufeff")
+    return list(csv.reader(io.StringIO(text[1:]), delimiter=";"))
+
+
+def test_each_chart_has_its_table_and_its_file(counted: Desk) -> None:
+    client = counted(Role.EDITOR)
+    page = client.get("/desk/numbers").text
+    for name in ("readers", "growth", "confirmations", "leaving", "languages", "topics", "issues"):
+        assert f'id="{name}-chart-title"' in page
+        assert f"/desk/numbers/{name}.csv" in page
+    assert page.count("<svg") == page.count("<table")
+    assert "groot.example" not in page
+    for name in OVERVIEW:
+        answer = client.get(f"/desk/numbers/{name}.csv")
+        assert answer.content_type == "text/csv; charset=utf-8"
+        assert len(rows(answer.text)[0]) >= 2
+    assert rows(client.get("/desk/numbers/leaving.csv").text)[1][1] == "1"
+    assert rows(client.get("/desk/numbers/issues.csv").text)[1:] == [
+        ["2", "12", "0", "0", "0", "0", "12"],
+        ["1", "12", "11", "1", "0", "0", "0"],
+    ]
+
+
+def test_an_issue_by_domain_and_reply(counted: Desk) -> None:
+    client = counted(Role.EDITOR)
+    page = client.get("/desk/numbers/issues/1").text
+    assert "groot.example" in page
+    assert "8,3 %" in page
+    assert "het adres" in page
+    assert "loopt nog" in client.get("/desk/numbers/issues/2").text
+    for name in OF_ISSUE:
+        assert client.get(f"/desk/numbers/issues/1/{name}.csv").status_code == 200
+    assert client.get("/desk/numbers/issues/9").status_code == 404
+    assert client.get("/desk/numbers/issues/9/domains.csv").status_code == 404
+    replies = rows(client.get("/desk/numbers/issues/1/replies.csv").text)
+    assert replies[1] == ["5.1.1", "het adres", "Geweigerd", "1"]
+
+
+def test_nothing_to_count_is_said(desk: Desk) -> None:
+    page = desk(Role.EDITOR).get("/desk/numbers")
+    assert page.status_code == 200
+    assert "nog niets te tellen" in page.text
+
+
+def test_nobody_below_an_editor_sees_numbers(desk: Desk) -> None:
+    assert desk(Role.WRITER).get("/desk/numbers").status_code == 403
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+32", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_no_cell_is_a_formula(cell: str) -> None:
+    sheet = Sheet("x", "x", ("naam", "keer"), ((cell, -3),))
+    [_head, row] = rows(sheets.as_csv(sheet))
+    assert row == [f"'{cell}", "-3"]
+
+
+def test_charts_keep_within_their_frame() -> None:
+    names = [f"maand {number}" for number in range(30)]
+    values = [number * 1000 for number in range(30)]
+    drawn = charts.columns(names, [("erbij", values), ("weg", values[::-1])])
+    assert len(drawn.boxes) == 60
+    assert {box.sort for box in drawn.boxes} == {0, 1}
+    for box in drawn.boxes:
+        assert 0 <= box.x <= box.x + box.width <= drawn.width
+        assert 0 <= box.y <= box.y + box.height <= drawn.height
+    assert drawn.words[-1].text == "maand 29"
+    assert len(drawn.words) <= charts.LABELS
+    assert charts.line([], "lezers", []).line == ""
+    assert charts.bars([("niets", 0, "0")]).boxes[0].width == 1
+
+
+def test_a_chart_is_sound_xml(counted: Desk) -> None:
+    page = counted(Role.EDITOR).get("/desk/numbers").text
+    for part in page.split("<svg")[1:]:
+        drawn = ET.fromstring("<svg" + part.partition("</svg>")[0] + "</svg>")  # noqa: S314
+        assert drawn.find("title") is not None
+        assert drawn.find("desc") is not None
