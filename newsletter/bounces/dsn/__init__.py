@@ -1,0 +1,23 @@
+"""Reading what comes back: bounces, delays, complaints, answers. Bytes in, reports out, no more."""
+
+import logging
+
+from newsletter.bounces.dsn.sorting import sort
+from newsletter.bounces.report import Kind, Report
+
+log = logging.getLogger(__name__)
+
+
+def read(raw: bytes) -> list[Report]:
+    """What a message says: one report for each recipient it speaks of, and at least one.
+
+    Takes any bytes and never raises. DSN (RFC 3464, 6522), bounces in words, ARF (RFC 5965) and
+    Microsoft's form of it, delay notices, automatic answers (RFC 3834), readers who leave by mail,
+    people. Only `failed` is a failure, only `delayed` a delay (RFC 3464 2.3.3); what was delivered,
+    relayed or expanded is unknown.
+    """
+    try:
+        return sort(raw)
+    except Exception:  # one strange message must not stop those behind it
+        log.exception("A message could not be read, and counts as unknown.")
+        return [Report(Kind.UNKNOWN)]
