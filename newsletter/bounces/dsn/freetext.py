@@ -35,8 +35,8 @@ EXPANDED = re.compile(
     re.IGNORECASE,
 )
 NOT_FAILED = re.compile(
-    r"\b(?:from|sender|cc|bcc|subject|reply|sent|contact|message-?id|by|help|support|please|reporting|"
-    r"questions?|postmaster|administrator|list|via|your mail|sent by)\b",
+    r"^\W*(?:from|sender|b?cc|subject|reply|sent (?:by|from|via|on)|contact|message-?id|by|help|please|"
+    r"reporting|questions?|list|via|if you|for (?:more|further|help|assistance)|mail from|envelope)\b",
     re.IGNORECASE,
 )
 BEFORE_LIST = re.compile(r"\b(?:to|for|a|à|aan|an|user|address|addresses|recipients?|s\))$")
@@ -112,19 +112,27 @@ def _read(lines: list[str], us: frozenset[str], ways: tuple[Way, ...]) -> dict[s
             if address.lower() in us or OURSELVES.match(address):
                 continue
             words = _words(lines, number, line[match.end() :])
-            if expanded := EXPANDED.search(f"{line} {words}"):
-                address = expanded["addr"]
-            found.setdefault(address, words)
+            found.setdefault(_mailed(f"{line} {words}") or address, words)
         if found:
             return found
     return {}
+
+
+def _mailed(words: str) -> str | None:
+    """The address that we wrote to, where what failed is one that it stands for."""
+    found = EXPANDED.search(words)
+    return found["addr"] if found else None
 
 
 def _goes_on(lines: list[str], number: int) -> bool:
     """Is it a line in the middle of prose, where an address stands by chance?"""
     before = lines[number - 1].rstrip() if number else ""
     prose = re.search(r"[a-z,]$", before) and "@" not in before and not BEFORE_LIST.search(before)
-    return bool(prose) and lines[number][:1].isalnum()
+    return bool(prose) and _indent(before) == _indent(lines[number])
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _labelled(line: str) -> re.Match[str] | None:
@@ -134,7 +142,7 @@ def _labelled(line: str) -> re.Match[str] | None:
 
 
 def _in_sentence(line: str) -> re.Match[str] | None:
-    return None if NOT_FAILED.search(line[:20]) or TO.search(line) else ANYWHERE.search(line)
+    return None if NOT_FAILED.search(line) or TO.search(line) else ANYWHERE.search(line)
 
 
 def _to(line: str) -> re.Match[str] | None:

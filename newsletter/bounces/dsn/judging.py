@@ -55,15 +55,24 @@ def judge_failure(failure: Failure) -> Judgement:
         Outcome.OURS, Outcome.SLOW_DOWN, Outcome.REFUSED
     )  # fmt: skip
     hard = verdict.blame is Blame.HARD
-    if permanent and not ours and (hard or not status or VAGUE.fullmatch(status[2:])):
-        return _by_words(hard, code, status, meaning_of(failure.words))
+    if permanent and not ours and (hard or is_vague(status or "")):
+        told = hard and (status or str(code)) in failure.words  # by the remote itself, not by who reports of it
+        return _by_words(hard, told, status, meaning_of(failure.words), full=code == 552)
     return Judgement(Kind.HARD if hard else Kind.SOFT, status, ours)
 
 
-def _by_words(hard: bool, code: int, status: str | None, meaning: Meaning | None) -> Judgement:
+def is_vague(stated: str) -> bool:
+    """Does a stated status leave open whether there is a mailbox?"""
+    found = ENHANCED.search(stated)
+    return found is None or VAGUE.fullmatch(found[0][2:]) is not None
+
+
+def _by_words(
+    hard: bool, told: bool, status: str | None, meaning: Meaning | None, *, full: bool
+) -> Judgement:
     if meaning is Meaning.BLOCKED:
         return Judgement(Kind.SOFT, status, ours=True)
-    if meaning is Meaning.FULL or code == 552:
+    if full or meaning is Meaning.FULL or (meaning is Meaning.DISABLED and not told):
         return Judgement(Kind.SOFT, status)
     hard = hard or meaning is Meaning.NO_MAILBOX
     return Judgement(Kind.HARD if hard else Kind.SOFT, status)

@@ -97,7 +97,9 @@ MACHINE = re.compile(
     re.IGNORECASE,
 )
 # Senders that report and do nothing else, whatever language they do it in.
-DAEMON = re.compile(r"mailer[-_. ]?d?aemon|mail[-_. ]?delivery|double-bounce|microsoftexchange", re.I)
+DAEMON = re.compile(
+    r"mailer[-_. ]?d?aemon|mail[-_. ]?delivery|double-bounce|microsoftexchange", re.I
+)
 # Addresses in reports that are never those of readers.
 OURSELVES = re.compile(
     r"(?:mailer[-_]?daemon|postmaster|abuse|hostmaster|root|double-bounce|no-?reply|help ?desk|"

@@ -7,11 +7,11 @@ from newsletter.addresses import ADDRESS
 from newsletter.bounces.dsn import answers
 from newsletter.bounces.dsn.complaints import complaint_in
 from newsletter.bounces.dsn.freetext import copied_fields, failures_in, lead, said_and_copy
-from newsletter.bounces.dsn.judging import Failure, judge_failure
+from newsletter.bounces.dsn.judging import Failure, is_vague, judge_failure
 from newsletter.bounces.dsn.opening import Fields, Opened, fields_of, open_message
 from newsletter.bounces.dsn.phrases import FAILURE, MACHINE
 from newsletter.bounces.dsn.plaintext import one_line
-from newsletter.bounces.dsn.status import failures_of
+from newsletter.bounces.dsn.status import failures_of, in_text
 from newsletter.bounces.report import MAX_REASON, Kind, Report
 
 DELIVERED_TO = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "to", "cc")
@@ -41,24 +41,29 @@ def sort(raw: bytes, nested: int = NESTED) -> list[Report]:
 
 def _failures(opened: Opened, said: str, original: Fields) -> list[Failure]:
     """What could not be delivered, by fields or by words; empty when the message is no bounce."""
-    stated = failures_of(opened.status) if _is_report(opened) else []
+    stated = failures_of(opened.status or in_text(said)) if _is_report(opened) else []
     counting = [failure for failure in stated if failure.action in ("failed", "delayed")]
     if stated and not counting:
         return stated
+    if counting and all(failure.recipient and failure.words for failure in counting):
+        return counting
     told = failures_in(opened, said, _us(opened, original)) if _may_be_told(opened, said) else []
     if not counting:
         return told
-    if all(failure.recipient and failure.words for failure in counting):
-        return counting
-    words = told[0].words if told else ""
     named = told[0].recipient if len(counting) == 1 and told else None
+    words = told[0].words if told else ""
     return [
-        replace(one, recipient=one.recipient or named, words=one.words or words) for one in counting
+        replace(
+            one,
+            recipient=one.recipient or named,
+            words=one.words or (words if is_vague(one.stated) else ""),
+        )
+        for one in counting
     ]
 
 
 def _is_report(opened: Opened) -> bool:
-    return bool(opened.status) and (opened.kind == "multipart/report" or _from_machine(opened))
+    return opened.kind == "multipart/report" or _from_machine(opened)
 
 
 def _wraps_report(opened: Opened) -> bool:

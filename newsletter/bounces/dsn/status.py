@@ -8,12 +8,21 @@ from newsletter.bounces.dsn.opening import Fields, fields_of
 from newsletter.bounces.dsn.plaintext import one_line
 
 RECIPIENTS = 100  # of one report that are read
+IN_TEXT = re.compile(
+    r"^(?:Reporting-MTA|Original-Recipient|Final-Recipient|Action): ", re.MULTILINE
+)
 TYPED = re.compile(r"\s*[\w-]{1,20}\s*;\s*")  # "rfc822;", "smtp;" (RFC 3464 2.1.2)
 # RFC 3464 2.3.3, and what others write.
 ACTIONS = {
     "failed": "failed", "fail": "failed", "failure": "failed", "error": "failed", "delayed": "delayed",
     "delay": "delayed", "delivered": "delivered", "relayed": "relayed", "expanded": "expanded",
 }  # fmt: skip
+
+
+def in_text(said: str) -> str:
+    """The delivery status that stands in text for people; "" when there is none."""
+    found = IN_TEXT.search(said)
+    return said[found.start() :] if found and "\nAction:" in said else ""
 
 
 def failures_of(status: str) -> list[Failure]:

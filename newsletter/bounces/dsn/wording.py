@@ -44,7 +44,8 @@ PHRASES = {
         (?:insufficient|not enough|out of|no) (?:\w+ )?(?:space|storage|room)
         space not enough
         no space left
-        too much mail
+        too (?:much mail|many (?:messages|mails) (?:on|in|stored))
+        zuviele mails
         reached (?:\w+ ){0,3}(?:limit|quota)
         over (?:its |the )?(?:\w+ )?(?:limit|size)
         (?:postvak|mailbox|postbus) … vol
@@ -72,6 +73,7 @@ PHRASES = {
         (?:unable|not allowed|not permitted|refused?) to relay
         (?:don.?t|do not|not an? open|won.?t|no) relay\w*
         rcpthosts
+        as a relay
         sender (?:address )?(?:is |was )?(?:rejected|denied|blocked|not|verif\w+|invalid|unknown)
         reject\w* (?:\w+ )?sender
         (?:client host|helo command|connection|server) (?:rejected|refused)
@@ -86,7 +88,7 @@ PHRASES = {
         exceeds? … (?:maximum|fixed|allowed|limit)
         maximum … size
         access (?:is )?denied(?!\W{1,3}as\b)
-        too many (?:connections|messages|recipients|errors)
+        too many (?:connections|recipients|errors)
         (?:invalid|bad|malformed|missing) (?:header|helo|sender|subject|message|mime)\w*
         no resent
         restricted (?:sender|group|to)
@@ -110,7 +112,7 @@ PHRASES = {
         {who} … {gone}
         {gone} … {who}
         no (?:such|valid|known|matching|active|existing) (?:\w+ ){0,3}?(?:{who}|host|domain|here|one)
-        no {who} (?:here|found|by|with|that|named|in)
+        no {who} (?:here|found|by|with|that|named|in|available)
         (?:isn.?t|is not|aren.?t) (?:a|an|our|one of) …(?:{who}|customer|user)
         there (?:is|was) no (?:\w+ ){0,2}(?:{who}|one|person)
         (?:doesn.?t|does not|don.?t|do not|didn.?t) have … {who}
@@ -125,6 +127,7 @@ PHRASES = {
         recipient address rejected undeliverable
         badrcptto
         bad (?:destination|address|recipient|mailbox)
+        bad_(?:destination|address|recipient|mailbox)
         not (?:exactly )?(?:match|listed in|a recogni[sz]ed|our customer)
         no match\w*
         (?:illegal|incorrect|nonexistent|ambiguous|undefined|unrecogni[sz]ed) (?:\w+ ){0,2}{who}
@@ -154,7 +157,9 @@ def phrases(lines: str) -> re.Pattern[str]:
     for name, words in LISTS.items():
         text = text.replace(f"{{{name}}}", words)
     text = text.replace(" … ", "…").replace("… ", "…").replace(" …", "…")
-    text = text.replace("…", rf"\W{{1,4}}(?:(?!{LISTS['wire']})[^\s]{{1,60}} ){{0,6}}?").replace(" ?", "\0")
+    text = text.replace("…", rf"\W{{1,4}}(?:(?!{LISTS['wire']})[^\s]{{1,60}} ){{0,6}}?").replace(
+        " ?", "\0"
+    )
     text = text.replace(" ", r"[\s\"'<>:,;.(*-]{1,4}").replace("\0", " ?")
     return re.compile(rf"\b(?:{text})")  # four times as fast as with IGNORECASE
 
