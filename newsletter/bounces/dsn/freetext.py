@@ -25,7 +25,7 @@ ADDR = r"(?:(?:smtp|rfc822|mailto)[:=;])?(?P<addr>[\w.!#$%&'*+/=?^`{|}~-]{1,100}
 LEADING = re.compile(rf"^[\s>*|•–\"'\[(<.-]{{0,60}}{ADDR}(?![\w@])", re.IGNORECASE)
 LABELLED = re.compile(
     rf"^[\s>*|-]{{0,20}}(?P<label>[^\W\d][^:;@<>]{{1,60}}?)"
-    rf"(?:[:;=]\s{{0,20}}[\"'<\[(]{{0,3}}|\s{{1,4}}[\"'<\[(]{{1,3}}|\b(?:to|for|user|recipient|address)\s{{1,4}}){ADDR}",
+    rf"(?:[:;=]\s{{0,20}}[\"'<\[(]{{0,3}}|\s{{1,4}}[\"'<\[(]{{1,3}}){ADDR}",
     re.IGNORECASE,
 )
 ANYWHERE = re.compile(ADDR, re.IGNORECASE)
@@ -81,10 +81,11 @@ def failures_in(opened: Opened, said: str, us: frozenset[str]) -> list[Failure]:
         or _read(lines, us, ROUNDABOUT)
     )
     whole = _essence(lines)
+    told = _speaks(whole)
     if not found:
         found = {"": whole}
     return [
-        Failure(address or None, words if _speaks(words) else f"{words} {whole}".strip(), action)
+        Failure(address or None, words if words and (_speaks(words) or not told) else whole, action)
         for address, words in list(found.items())[:RECIPIENTS]
     ]
 

@@ -56,7 +56,9 @@ def judge_failure(failure: Failure) -> Judgement:
     )  # fmt: skip
     hard = verdict.blame is Blame.HARD
     if permanent and not ours and (hard or is_vague(status or "")):
-        told = hard and (status or str(code)) in failure.words  # by the remote itself, not by who reports of it
+        told = (
+            hard and (status or str(code)) in failure.words
+        )  # by the remote itself, not by who reports of it
         return _by_words(hard, told, status, meaning_of(failure.words), full=code == 552)
     return Judgement(Kind.HARD if hard else Kind.SOFT, status, ours)
 
