@@ -3,7 +3,7 @@
 import re
 
 from newsletter.addresses import ADDRESS
-from newsletter.bounces.dsn.opening import Fields, Opened, fields_of
+from newsletter.bounces.dsn.opening import VALUE, Fields, Opened, fields_of
 from newsletter.bounces.report import Kind
 
 REQUIRED = ("feedback-type", "user-agent", "version")  # each exactly once (RFC 5965 3.1)
@@ -36,6 +36,6 @@ def _complainer(opened: Opened, fields: Fields) -> str | None:
         opened.original.get(JMRP),
         opened.original.get("to"),
     ):
-        if found := ADDRESS.search(" ".join(values or ())[:1000]):
+        if found := ADDRESS.search(" ".join(values or ())[:VALUE]):
             return found[0]
     return None

@@ -10,7 +10,7 @@ from email.message import Message
 
 from flufl.bounce import all_failures
 
-from newsletter.bounces.dsn.judging import BASIC, ENHANCED, Failure
+from newsletter.bounces.dsn.judging import BASIC, ENHANCED, WORDS, Failure
 from newsletter.bounces.dsn.opening import Fields, Opened, fields_of
 from newsletter.bounces.dsn.phrases import COPY, DAEMON, DELAY, FAILURE, GIVEN_UP, OURSELVES
 from newsletter.bounces.dsn.plaintext import one_line
@@ -35,8 +35,8 @@ EXPANDED = re.compile(
     re.IGNORECASE,
 )
 NOT_FAILED = re.compile(
-    r"^\W*(?:from|sender|b?cc|subject|reply|sent (?:by|from|via|on)|contact|message-?id|by|help|please|"
-    r"reporting|questions?|list|via|if you|for (?:more|further|help|assistance)|mail from|envelope)\b",
+    r"^\W*(?:from|sender|b?cc|subject|reply|sent (?:by|from|via|on)|contact|message-?id|by|help"
+    r"|list|please|reporting|questions?|via|if you|for (?:more|further|help|assistance)|mail from)\b",
     re.IGNORECASE,
 )
 BEFORE_LIST = re.compile(r"\b(?:to|for|a|à|aan|an|user|address|addresses|recipients?|s\))$")
@@ -166,7 +166,7 @@ def _words(lines: list[str], number: int, rest: str) -> str:
                 break
             continue
         said.append(line)
-    return one_line(" ".join(said)).lstrip(">)]:;,. \"'")
+    return one_line(" ".join(said)).lstrip(">)]:;,. \"'")[:WORDS]
 
 
 def _speaks(words: str) -> bool:
@@ -177,13 +177,15 @@ def _essence(lines: list[str]) -> str:
     """The lines that have a code or a known phrase, else those that are not empty."""
     plain = [one_line(line) for line in lines if line.strip() and not RULE.search(line)]
     telling = [line for line in plain if not WIRE.match(line) and _speaks(line)]
-    return " ".join((telling or plain)[:6])[:1000]
+    return " ".join((telling or plain)[:6])[:WORDS]
 
 
 def _known(opened: Opened, lines: list[str]) -> dict[str, str]:
     """What flufl.bounce finds."""
     message = Message()
-    for name in ("from", "subject", "x-mailer", "content-type"):
+    sender = opened.first("from")
+    message["From"] = sender if "@" in sender else "mailer-daemon@unknown.invalid"
+    for name in ("subject", "x-mailer", "content-type"):
         if value := opened.first(name):
             message[name] = value
     part = Message()

@@ -6,12 +6,13 @@ take a hard one back where they speak of a full mailbox or of us.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from newsletter.bounces.dsn.wording import Meaning, meaning_of
 from newsletter.bounces.report import Kind
 from newsletter.delivery.outcomes import Blame, Outcome, Reply, Stage, judge
 
+WORDS = 1000
 ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)")  # RFC 3463; no IP
 BASIC = re.compile(
     r"(?<![\d.#@:/-])(4[257]\d|50[0-4]|5[2-7]\d)(?![\d.@/])(?=[ \-:;,)#.]|$)"
@@ -41,7 +42,8 @@ class Judgement:
 
 
 def judge_failure(failure: Failure) -> Judgement:
-    """Sort one failure by STANDARDS 4a."""
+    """Sort one failure by STANDARDS 4a; WORDS characters of what it says are looked at."""
+    failure = replace(failure, words=failure.words[:WORDS])
     status = _status(failure)
     if failure.action == "delayed":
         return Judgement(Kind.DELAYED, status)

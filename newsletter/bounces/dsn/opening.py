@@ -16,6 +16,7 @@ LIMIT = 1 << 20  # bytes that are read of a message
 PART = 1 << 17  # bytes that are read of a part
 TEXT = 20_000  # characters that are kept of what a message says
 PARTS, DEPTH, FIELDS = 100, 8, 400
+VALUE = 2000  # characters that are kept of a field
 
 # Fields by lower-case name, unfolded, in their order.
 Fields = dict[str, list[str]]
@@ -105,7 +106,7 @@ def fields_of(text: str) -> Fields:
     found: Fields = {}
     for line in re.sub(r"\n[ \t]+", " ", text[:PART]).split("\n", FIELDS)[:FIELDS]:
         if match := FIELD.match(line):
-            found.setdefault(match[1].lower(), []).append(match[2].strip())
+            found.setdefault(match[1].lower(), []).append(match[2].strip()[:VALUE])
     return found
 
 

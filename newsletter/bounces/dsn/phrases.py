@@ -1,22 +1,31 @@
-"""What reports and answers begin with, by language: patterns for text in lower case, unless noted."""
+"""What tells a report from other mail: patterns, for text in lower case unless it says so."""
 
 import re
 
 from newsletter.bounces.dsn.wording import phrases
 
+
+def _either(lines: str) -> str:
+    return "|".join(filter(None, map(str.strip, lines.split("\n"))))
+
+
 # Where a report ends and the message that came back begins; on text as it is.
+_DRAWN = _either(r"""
+    begin|start of|end of message|below (?:this|the next) line|this is a copy|original|returned
+    unsent|forwarded|message (?:text|header|body)|copy of|the header|the body|header
+    transcript of message|included|attach""")
+_PLAIN = _either(r"""
+    original message (?:follows|as received)|original message(?: headers| details| header)?:
+    the following (?:is|text is) (?:a copy|the|your)
+    (?:here is|included is|attached is) (?:a copy|your|the)
+    a copy of (?:the|your) (?:original )?message|your message reads|old message
+    message headers? follows?|the first \d+ lines of your|(?:a summary of the )?undelivered message
+    mensaje original|message d.origine|urspr.{1,3}ngliche nachricht|oorspronkelijk bericht
+    diagnostic information for administrators""")
 COPY = re.compile(
-    r"^[ \t>]{0,8}(?:"
-    r"[-=*|_ ]{2,80}\W{0,3}(?:(?:begin|start of|end of message|below (?:this|the next) line|this is a copy|"
-    r"original|returned|unsent|forwarded|message (?:text|header|body)|copy of|the header|the body|header|"
-    r"transcript of message|included|attach)\b.{0,80}|$\n(?=(?:received|return-path):))"
-    r"|(?:original message (?:follows|as received)|original message(?: headers| details| header)?:|"
-    r"the following (?:is|text is) (?:a copy|the|your)|(?:here is|included is|attached is) (?:a copy|your|the)|"
-    r"a copy of (?:the|your) (?:original )?message|your message reads|old message|message headers follow|"
-    r"the first \d+ lines of your|message header follows|(?:a summary of the )?undelivered message|"
-    r"mensaje original|message d.origine|urspr.{1,3}ngliche nachricht|oorspronkelijk bericht|"
-    r"diagnostic information for administrators)\b.{0,100}"
-    r"|(?:received: (?:from|by|\()|return-path: ?<|delivered-to: |dkim-signature: ))",
+    rf"^[ \t>]{{0,8}}(?:[-=*|_ ]{{2,80}}\W{{0,3}}(?:{_DRAWN})\b.{{0,80}}|(?:{_PLAIN})\b.{{0,100}}"
+    r"|[-=]{5,80}\n(?=(?:received|return-path):)"
+    r"|received: (?:from|by|\()|return-path: ?<|delivered-to: |dkim-signature: )",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -24,13 +33,14 @@ FAILURE = phrases(r"""
     (?:un|non|not|never) ?(?:yet )?(?:be |been )?deliver\w*
     undeliver\w*
     (?:un|nicht ?)zustell\w*
-    (?:couldn.?t|could not|can.?not|can.?t|unable to|wasn.?t able to|was not able to|not possible to|were unable to) … (?:deliver\w*|sen[dt]|reach\w*|process\w*|complete\w*|route\w*)
-    (?:deliver\w*|mail|message|send|e-?mail|transmission) … (?:fail\w*|problem\w*|error\w*|abort\w*|delay\w*|rejected|refused|bounced?|postponed|suspended|returned)
+    {cannot} … (?:deliver\w*|sen[dt]|reach\w*|process\w*|complete\w*|route\w*)
+    {post} … (?:fail\w*|problem\w*|error\w*|abort\w*|delay\w*|rejected|refused)
+    {post} … (?:bounced?|postponed|suspended|returned)
     fail\w* (?:to )?(?:mail|deliver\w*|recipient\w*|address\w*|notice|message|permanently)
     mail (?:system )?error
     returned (?:mail|to sender|message|e-?mail)
     did(?: not|n.t) (?:reach|receive)
-    (?:permanent|fatal|transient|delivery|processing|following) (?:\w+ )?(?:errors?|problems?|failures?)
+    (?:permanent|fatal|transient|delivery|processing|following) (?:\w+ )?(?:error|problem|failure)s?
     (?:errors?|problem) (?:\w+ )?(?:was |has )?(?:detected|occurred|while|during|with the e-?mail)
     encountered … (?:errors?|problem)
     {who} … {gone}
@@ -39,18 +49,21 @@ FAILURE = phrases(r"""
     {box} … (?:full|exceeded)
     over ?quota
     (?:has been |was |automatically |is |been )rejected
-    (?:delay|delayed|postponed|not yet|still being|warning) (?:mail|message|deliver\w*|retried|been|due)
+    (?:delay|delayed|postponed|not yet|still being|warning) {post}
+    (?:delayed|postponed|not yet|still being) (?:retried|been|due)
     full {box}
     delivery (?:status )?notification
     invalid final
     undeliverable (?:mail|message|to|address)
-    niet (?:worden )?(?:\w+ )?(?:af)?(?:geleverd|bezorgd|verzonden|leveren|bezorgen|verstuurd)
+    niet (?:worden )?(?:\w+ )?(?:af)?(?:geleverd|bezorgd|verzonden|leveren|bezorgen)
     (?:onbestelbaar|onbestelbare|mislukt\w*)
     n.?a (?:pas )?pu (?:être|etre) (?:remis|d.livr|livr|transm|distribu|envoy|achemin)\w*
-    (?:non remis\w*|échec|impossible de (?:remettre|livrer|distribuer)|pas été (?:remis|distribu|livr)\w*)
+    (?:non remis\w*|échec|impossible de (?:remettre|livrer|distribuer))
+    pas été (?:remis|distribu|livr)\w*
     (?:konnte\w*|kann|wurde) … nicht …(?:zugestellt|ausgeliefert|übermittelt|gesendet)
     (?:fehlgeschlagen|nicht zugestellt|unzustellbarkeit\w*)
-    (?:no (?:se )?(?:ha )?(?:podido|pudo|puede|fue) …(?:entreg\w+|enviad\w+)|no entregad\w+|devuelto)
+    no (?:se )?(?:ha )?(?:podido|pudo|puede|fue) …(?:entreg\w+|enviad\w+)
+    (?:no entregad\w+|devuelto)
     (?:mancat\w+ (?:recapito|consegna)|non …(?:consegn\w+|recapit\w+))
     (?:não (?:pôde|foi|pode) …(?:entreg\w+|enviad\w+)|falha)
     (?:nie (?:został|można|mogła|dostarczono)|niedostarcz\w+)
@@ -61,11 +74,11 @@ DELAY = phrases(r"""
     (?:not yet|nog niet) … (?:delivered|bezorgd|afgeleverd)
     not been delivered (?:yet|so far)
     has not yet been
-    (?:has been|is|was|been|message|mail|delivery|temporarily|notification|warning) (?:\d+ )?(?:delayed|postponed|deferred)
+    (?:has been|is|was|been|temporarily|notification|warning|{post}) (?:delayed|postponed|deferred)
     delayed (?:mail|\d+|delivery|by|for)
     (?:deliver\w*|status) … delay
     (?:will|being|continue to) (?:be )?(?:retried|retry)
-    (?:will|we.?ll) (?:continue|keep|go on) (?:to )?(?:be )?(?:try\w*|attempt\w*|retry\w*|making)
+    (?:will|we.?ll) (?:continue|keep|go on) (?:to )?(?:be )?(?:try\w*|attempt\w*|retry\w*)
     (?:deliver\w*|retry|further) attempts will
     we will continue
     attempts? to deliver … will (?:continue|be)
@@ -90,7 +103,8 @@ GIVEN_UP = phrases(r"""
 
 # Senders that are programs: local part, or name.
 MACHINE = re.compile(
-    r"mailer[-_. ]?d?aemon|post ?master|mail[-_. ]?deliver|delivery[-_. ]?(?:sub)?system|double-bounce|"
+    r"mailer[-_. ]?d?aemon|post ?master|mail[-_. ]?deliver|delivery[-_. ]?(?:sub)?system|"
+    r"double-bounce|"
     r"mail[-_. ]?system|microsoftexchange|system ?administrator|mail ?admin|systeembeheerder|"
     r"systemadministrator|administrateur|deliver(?:y|ies)[-_. ]?(?:status|fail|report)|ndr\b|"
     r"[-_.]daemon|\bbounces?\b|mail_service|antivirus|imss\b|mdaemon",
@@ -103,6 +117,6 @@ DAEMON = re.compile(
 # Addresses in reports that are never those of readers.
 OURSELVES = re.compile(
     r"(?:mailer[-_]?daemon|postmaster|abuse|hostmaster|root|double-bounce|no-?reply|help ?desk|"
-    r"support|service-?desk|your-?name|user@domain|.*@\d+(?:\.\d+){3}$|\S{30,}@\S+\.(?:local|prod|mx|internal)\b)",
+    r"support|service-?desk|user@domain|.*@\d+(?:\.\d+){3}$|\S{30,}@\S+\.(?:local|prod|internal)$)",
     re.IGNORECASE,
 )

@@ -8,9 +8,9 @@ from newsletter.bounces.dsn import answers
 from newsletter.bounces.dsn.complaints import complaint_in
 from newsletter.bounces.dsn.freetext import copied_fields, failures_in, lead, said_and_copy
 from newsletter.bounces.dsn.judging import Failure, is_vague, judge_failure
-from newsletter.bounces.dsn.opening import Fields, Opened, fields_of, open_message
+from newsletter.bounces.dsn.opening import VALUE, Fields, Opened, fields_of, open_message
 from newsletter.bounces.dsn.phrases import FAILURE, MACHINE
-from newsletter.bounces.dsn.plaintext import one_line
+from newsletter.bounces.dsn.plaintext import CONTROLS, one_line
 from newsletter.bounces.dsn.status import failures_of, in_text
 from newsletter.bounces.report import MAX_REASON, Kind, Report
 
@@ -18,11 +18,16 @@ DELIVERED_TO = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to",
 MESSAGE_ID = re.compile(r"<([^<>\s]{1,500})>")
 REPLY = re.compile(r"\s*(?:re|fwd?|antw|aw|wg|tr|sv|vs|betr)\s*(?:\[\d+\])?:", re.IGNORECASE)
 RULE = re.compile(r"[-=*~_#]{4,}")  # drawn
+LONG = 500  # characters; no address or Message-ID of ours comes near
 NESTED = 3  # reports in reports that gateways wrap
 
 
-def sort(raw: bytes, nested: int = NESTED) -> list[Report]:
+def sort(raw: bytes) -> list[Report]:
     """Read a message as `read` does; an exception would be a fault of ours."""
+    return [_tidy(report) for report in _sort(raw, NESTED)]
+
+
+def _sort(raw: bytes, nested: int) -> list[Report]:
     opened = open_message(raw)
     said, copy = said_and_copy(opened.text)
     original = opened.original or copied_fields(copy)
@@ -31,12 +36,28 @@ def sort(raw: bytes, nested: int = NESTED) -> list[Report]:
         kind, feedback_type, recipient = complaint
         return [replace(common, kind=kind, feedback_type=feedback_type, recipient=recipient)]
     if nested and _wraps_report(opened):
-        return sort(opened.enclosed, nested - 1)
+        return _sort(opened.enclosed, nested - 1)
     if failures := _failures(opened, said, original):
         return [_of_failure(common, failure, original) for failure in failures]
     kind = _kind_of_answer(opened, said)
     sender = common.sender if kind is not Kind.UNKNOWN else None
     return [replace(common, kind=kind, recipient=sender)]
+
+
+def _tidy(report: Report) -> Report:
+    """Nothing in addresses that no database takes, and none that is too long for one."""
+    return replace(
+        report,
+        recipient=_short(report.recipient),
+        message_id=_short(report.message_id),
+        return_path=_short(report.return_path),
+        sender=_short(report.sender),
+    )
+
+
+def _short(text: str | None) -> str | None:
+    clean = CONTROLS.sub("", text or "")
+    return clean if 0 < len(clean) <= LONG else None
 
 
 def _failures(opened: Opened, said: str, original: Fields) -> list[Failure]:
@@ -79,7 +100,7 @@ def _may_be_told(opened: Opened, said: str) -> bool:
     subject = opened.first("subject")
     if opened.report_type == "delivery-status" or "x-failed-recipients" in opened.fields:
         return True
-    if answers.SUBJECT.match(subject):
+    if answers.automatic_subject(opened):
         return False
     if _from_machine(opened) or answers.null_sender(opened) or opened.disposition:
         return True
@@ -111,7 +132,7 @@ def _kind_of_answer(opened: Opened, said: str) -> Kind:
 
 def _of_failure(common: Report, failure: Failure, original: Fields) -> Report:
     judgement = judge_failure(failure)
-    to = ADDRESS.search(" ".join(original.get("to", ()))[:1000])
+    to = ADDRESS.search(" ".join(original.get("to", ()))[:VALUE])
     return replace(
         common,
         kind=judgement.kind,
@@ -126,7 +147,7 @@ def _us(opened: Opened, original: Fields) -> frozenset[str]:
     """Addresses of the report that are its writer's or ours, in lower case."""
     values = [value for name in ("from", *DELIVERED_TO) for value in opened.fields.get(name, ())]
     values += [value for name in ("from", "return-path") for value in original.get(name, ())]
-    return frozenset(found[0].lower() for found in ADDRESS.finditer(" ".join(values)[:4000]))
+    return frozenset(found[0].lower() for found in ADDRESS.finditer(" ".join(values)[:VALUE]))
 
 
 def _common(opened: Opened, original: Fields) -> Report:
@@ -150,7 +171,7 @@ def _message_id(opened: Opened, original: Fields) -> str | None:
         opened.fields.get("in-reply-to"),
         opened.fields.get("references"),
     ):
-        if found := MESSAGE_ID.search(" ".join(values or ())[:4000]):
+        if found := MESSAGE_ID.search(" ".join(values or ())[:VALUE]):
             return found[1]
     return None
 
@@ -162,5 +183,5 @@ def _return_path(opened: Opened, original: Fields) -> str | None:
         fields_of(opened.status).get("x-postfix-sender", []),
         original.get("return-path", []),
     ]
-    found = [match[0] for values in fields for match in ADDRESS.finditer(" ".join(values)[:2000])]
+    found = [match[0] for values in fields for match in ADDRESS.finditer(" ".join(values)[:VALUE])]
     return next((address for address in found if "+" in address), found[0] if found else None)

@@ -14,8 +14,9 @@ IN_TEXT = re.compile(
 TYPED = re.compile(r"\s*[\w-]{1,20}\s*;\s*")  # "rfc822;", "smtp;" (RFC 3464 2.1.2)
 # RFC 3464 2.3.3, and what others write.
 ACTIONS = {
-    "failed": "failed", "fail": "failed", "failure": "failed", "error": "failed", "delayed": "delayed",
-    "delay": "delayed", "delivered": "delivered", "relayed": "relayed", "expanded": "expanded",
+    "failed": "failed", "fail": "failed", "failure": "failed", "error": "failed",
+    "delayed": "delayed", "delay": "delayed",
+    "delivered": "delivered", "relayed": "relayed", "expanded": "expanded",
 }  # fmt: skip
 
 

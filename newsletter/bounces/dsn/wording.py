@@ -1,7 +1,8 @@
-"""What a remote's words say of a mailbox, where its codes do not: phrases, in the languages of mail.
+"""What a remote's words say of a mailbox, where its codes do not: phrases, in many languages.
 
 One phrase a line, in lower case, as a regular expression with signs of its own: a space stands for
-what may stand between two words, `…` for up to six words (none of them about servers), `{who}` and the like for the lists below.
+what may stand between two words, `…` for up to six words (none of them about servers), `{who}` and
+the like for the lists below.
 """
 
 import re
@@ -19,13 +20,17 @@ class Meaning(StrEnum):
 
 
 LISTS = {
-    "who": r"(?:user|username|userid|users|recipients?|mailbox(?:es)?|mail box|account|address(?:es)?"
-    r"|addressee|alias|name|local part|inbox|destination|person|customer|member)",
+    "who": r"(?:user|username|userid|users|recipients?|mailbox(?:es)?|mail box|account"
+    r"|address(?:es)?|addressee|alias|name|local part|inbox|destination|person|customer|member)",
     "is": r"(?:is|are|was|were|has been|have been|does|do|did|had|be|currently|temporarily|now)",
-    "box": r"(?:mail ?box|mail ?folder|mail ?drop|mail ?file|inbox|box|folder|disk|storage|account)",
+    "box": r"(?:mail ?(?:box|folder|drop|file)|inbox|box|folder|disk|storage|account)",
     "gone": r"(?:unknown|not (?:be )?(?:found|known|exist|recogni[sz]ed|listed|valid|a valid|local"
     r"|defined|registered|present|available)|(?:doesn.?t|didn.?t|don.?t) exist|invalid|unavailable"
-    r"|no longer (?:valid|exists?|here|with|works|available|in use)|non ?exist(?:e[nd]t|ing)|wrong)",
+    r"|no longer (?:valid|exists?|here|with|works|available|in use)"
+    r"|non ?exist(?:e[nd]t|ing)|wrong)",
+    "cannot": r"(?:couldn.?t|could not|can.?not|can.?t|unable to"
+    r"|(?:wasn.?t|not) able to|not possible to)",
+    "post": r"(?:deliver\w*|e-?mail|mail|message|send|transmission)",
     "wire": r"(?:servers?|service|hosts?|system|network|gateway|connection|domain)\b",
     "off": r"(?:disabled|inactive|suspended|deactivated|discontinued|locked|closed|cancell?ed"
     r"|expired|dormant|frozen|terminated|not active|not enabled|blocked)",
@@ -63,12 +68,12 @@ PHRASES = {
         (?:black|block|deny|white|gr[ae]y) ?list\w*
         (?:blocked|banned) (?:using|by|for|due|because|at|from)
         (?<!not\x20)listed (?:at|by|in|on)
-        (?:ip|host|sender|domain|server|client|mail|message|e-?mail)… {is} (?:blocked|listed|banned)
+        (?:ip|host|sender|domain|server|client|{post})… {is} (?:blocked|listed|banned)
         reputation
         (?:dmarc|spf|dkim|arc|ptr|rdns|reverse dns)
         virus(?:es)?
         (?:infected|phish\w*|malware|suspicious|scam)
-        (?:local|security|sender|content|mail|message|organi[sz]ation.?s?|due to|of|violates?|by) policy
+        (?:local|security|sender|content|{post}|organi[sz]ation.?s?|due to|of|violates?|by) policy
         relay(?:ing)? (?:access |is |mail )?(?:denied|not|prohibited|disallowed|rejected)
         (?:unable|not allowed|not permitted|refused?) to relay
         (?:don.?t|do not|not an? open|won.?t|no) relay\w*
@@ -82,7 +87,7 @@ PHRASES = {
         (?:not|n.t|doesn.?t|don.?t) accept(?:ing)? (?:any )?(?:mails?|messages?|e-?mails?) from
         (?:prohibited|banned|forbidden|restricted|objectionable) (?:content|attachment|file|word)
         content (?:rejected|filter\w*|denied|restriction)
-        (?:message|mail|e-?mail|content|it) … (?:rejected|refused|blocked|denied) (?:by|as|because|due|for)
+        (?:{post}|content|it) … (?:rejected|refused|blocked|denied) (?:by|as|because|due|for)
         administrative(?:ly)? (?:prohib\w+|denied|reject\w+)
         (?:message|mail|size) … (?:too (?:big|large|long)|exceeds)
         exceeds? … (?:maximum|fixed|allowed|limit)
@@ -101,7 +106,7 @@ PHRASES = {
         not found,? try again
         too many (?:hops|received)
         (?:message|mail|routing|forwarding|aliasing)? ?loop(?:ing|s)?
-        (?:connection|session|operation) (?:\w+ )?(?:refused|timed out|lost|reset|dropped|failed)""",
+        (?:connection|session|operation) (?:\w+ )?(?:refused|timed out|lost|reset|dropped)""",
     Meaning.DISABLED: r"""
         {who} … {off}
         {off} (?:\w+ )?{who}
@@ -111,7 +116,7 @@ PHRASES = {
     Meaning.NO_MAILBOX: r"""
         {who} … {gone}
         {gone} … {who}
-        no (?:such|valid|known|matching|active|existing) (?:\w+ ){0,3}?(?:{who}|host|domain|here|one)
+        no (?:such|valid|known|matching|active) (?:\w+ ){0,3}?(?:{who}|host|domain|here|one)
         no {who} (?:here|found|by|with|that|named|in|available)
         (?:isn.?t|is not|aren.?t) (?:a|an|our|one of) …(?:{who}|customer|user)
         there (?:is|was) no (?:\w+ ){0,2}(?:{who}|one|person)
