@@ -60,8 +60,11 @@ MAIL_SMTPUTF8 = False
 # Where bounces come back, an address whose local part may be extended with "+…" (VERP), such as
 # bounce@nieuws.vvsg.example. Empty: to the sender.
 RETURN_PATH = ""
-# Where readers' replies go; empty: to the sender.
+# Where readers' replies go; empty: to the sender. What people write to RETURN_PATH is passed on.
 REPLY_TO = ""
+# How many of these are passed on, as 60/hour (second, minute, hour or day); the rest waits, and
+# none is lost. Empty: at once.
+FORWARD_RATE = "60/hour"
 # Identity of the list (RFC 2919): a name under a domain you own, never changed afterwards.
 LIST_ID = "fiabel.list-id.nieuws.vvsg.example"
 # Sender part of Feedback-ID (Google's feedback loop): 5 to 15 characters, never changed afterwards.
@@ -123,6 +126,15 @@ DELIVERY_GIVE_UP = 48.0
 FAILURE_SHARE = 0.3
 # See FAILURE_SHARE (a number of messages).
 FAILURE_SAMPLE = 100
+# An issue is told about when a larger share of it than this came back or was refused …
+BOUNCE_WARN = "2 %"
+# … and paused when it is larger than this.
+BOUNCE_PAUSE = "5 %"
+# The same for readers who called it spam.
+COMPLAINT_WARN = "0.1 %"
+COMPLAINT_PAUSE = "0.3 %"
+# Below this many deliveries a share says nothing (a number).
+REPUTATION_SAMPLE = 500
 # How long a relay that is down, or refuses everything, is left alone before it is asked again with
 # one message, in seconds.
 RELAY_REST_SECONDS = 60

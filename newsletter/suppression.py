@@ -3,9 +3,10 @@
 An entry is a keyed hash (PRV-12), so it may outlive the person's row and names nobody.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import delete, select, tuple_
 from sqlalchemy.orm import Session
@@ -24,6 +25,15 @@ class Entry:
     reason: SuppressionReason
     since: datetime
     why: str | None
+    erased_at: datetime | None = None
+
+
+class Until(StrEnum):
+    """What ends an entry. Time alone never does: an address that did not work for weeks may be
+    somebody else's by then, and only who reads its mail can say that it works again."""
+
+    CONFIRMED = "confirmed"  # the person asks again and confirms, in that mailbox
+    STAFF = "staff"  # staff lifts it, with a reason
 
 
 # Only staff can lift these; the others end when the person asks again and confirms.
@@ -37,6 +47,11 @@ def is_suppressed(session: Session, tokens: Tokens, canonical: str) -> Suppressi
         Suppression.lifted_at.is_(None),
     )
     return session.scalars(query).first()
+
+
+def until(entry: Suppression | Entry) -> Until:
+    """What would end this entry."""
+    return Until.STAFF if entry.reason in FINAL else Until.CONFIRMED
 
 
 def is_final(suppression: Suppression | None) -> bool:
@@ -61,14 +76,59 @@ def add(
     now: datetime,
     why: str | None = None,
 ) -> Suppression:
-    """Suppress an address. A final entry in force stays as it is when a lesser reason comes."""
+    """Suppress an address.
+
+    A final entry in force stays as it is when a lesser reason comes; an erasure is added to any
+    entry in force, so that its reason survives the person's row.
+    """
     entry = _entry(session, tokens, canonical) or _first(session, tokens, canonical, reason, now)
-    if entry.lifted_at is None and is_final(entry) and reason not in FINAL:
-        return entry
-    entry.reason, entry.since, entry.why = reason, now, _nameless(why)
-    entry.lifted_at = entry.lifted_why = None
+    _put(entry, reason, now, why)
     session.flush()
     return entry
+
+
+def add_all(
+    session: Session,
+    tokens: Tokens,
+    reason: SuppressionReason,
+    addresses: Mapping[str, str | None],
+    now: datetime,
+) -> None:
+    """Suppress many canonical addresses, each with its own why, in three statements."""
+    keys = {address: tokens.address_keys(address) for address in addresses}
+    session.execute(
+        new_rows(session, Suppression),
+        [
+            {"address_key": key, "reason": reason, "since": now}
+            for key in sorted(all_keys[0] for all_keys in keys.values())
+        ],
+    )
+    wanted = [key for all_keys in keys.values() for key in all_keys]
+    rows = (
+        select(Suppression)
+        .where(Suppression.address_key.in_(wanted))
+        .order_by(Suppression.address_key)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    known = {entry.address_key: entry for entry in session.scalars(rows)}
+    for address, why in addresses.items():
+        for key in keys[address]:
+            if key in known:
+                _put(known[key], reason, now, why)
+    session.flush()
+
+
+def _put(entry: Suppression, reason: SuppressionReason, now: datetime, why: str | None) -> None:
+    """A reason comes to an entry."""
+    erased = reason is SuppressionReason.ERASED
+    if entry.lifted_at is None and (entry.reason in FINAL or erased) and reason not in FINAL:
+        if erased:
+            entry.erased_at = entry.erased_at or now
+        return
+    entry.reason, entry.since, entry.why = reason, now, _nameless(why)
+    entry.erased_at = now if erased else None
+    entry.lifted_at = entry.lifted_why = None
 
 
 def lift(session: Session, tokens: Tokens, canonical: str, now: datetime, why: str) -> bool:
@@ -103,6 +163,7 @@ def restore(session: Session, entries: Iterable[Entry]) -> set[str]:
                 reason=entry.reason,
                 since=entry.since,
                 why=_nameless(entry.why),
+                erased_at=entry.erased_at,
                 lifted_at=None,
                 lifted_why=None,
             )

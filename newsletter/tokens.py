@@ -48,6 +48,7 @@ class Purpose(StrEnum):
     UNDO = "undo"
     RETURN_PATH = "return-path"
     NOTICE_RETURN_PATH = "notice-return-path"
+    LEAVE_BY_MAIL = "leave-by-mail"
     INVITATION = "invitation"
     NEW_PASSWORD = "new-password"  # noqa: S105 (a name)
     DEVICE = "device"

@@ -63,6 +63,7 @@ class Copies:
             Gap.DATE: self._date(second),
             Gap.UNSUBSCRIBE: edition.unsubscribe(reader),
             Gap.PREFERENCES: edition.preferences(reader),
+            Gap.LEAVE: self._return_path.leave_token(reader),
         }
         return edition.signatures.lines(values, second) + edition.template.fill(values)
 

@@ -7,6 +7,7 @@ random marker on a line of its own, which no quoted-printable soft break can cut
 
 import re
 import secrets
+from base64 import encodebytes
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ from email.policy import Compat32
 from email.quoprimime import body_encode
 from email.utils import format_datetime
 
+from newsletter.delivery.return_path import ReturnPath
 from newsletter.delivery.signing import Signatures, signers
 from newsletter.delivery.template import Gap as Gap  # with `gap`, for those who write the texts
 from newsletter.delivery.template import Template
@@ -56,6 +58,14 @@ class Content:
     html: str
 
 
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A mail that is passed on as a file, every byte as it came; and who gets the answer."""
+
+    content: bytes  # empty: no file
+    reply_to: str  # a value for Reply-To; empty: as in every letter
+
+
 def issue_template(settings: Settings, number: int, content: Content, by_clock: bool) -> Template:
     """The message of one edition, with the header set of STANDARDS 8a (what has a reader today)."""
     links = Links(settings.base_url)
@@ -63,7 +73,7 @@ def issue_template(settings: Settings, number: int, content: Content, by_clock: 
     headers = [
         *_common_headers(settings, content),
         ("List-Id", list_id(settings)),
-        ("List-Unsubscribe", f"<{links.unsubscribe(gap(Gap.UNSUBSCRIBE))}>"),  # RFC 8058 3.1
+        ("List-Unsubscribe", _ways_to_leave(settings, links)),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
         ("List-Help", f"<{links.help(locale)}>"),
         ("List-Subscribe", f"<{links.home(locale)}>"),
@@ -80,21 +90,31 @@ def issue_template(settings: Settings, number: int, content: Content, by_clock: 
 
 
 def letter(
-    settings: Settings, content: Content, *, to: str, message_id: str, now: datetime, kind: str
+    settings: Settings,
+    content: Content,
+    *,
+    to: str,
+    message_id: str,
+    now: datetime,
+    kind: str,
+    attached: Attached | None = None,
 ) -> bytes:
     """A whole mail to one person (a notice), signed, for the wire; header set of STANDARDS 8b.
 
     Raises FixSettings when a DKIM key cannot be used, ValueError for what no header can hold.
     """
+    common = _common_headers(settings, content)
+    if attached and attached.reply_to:
+        common = [one if one[0] != "Reply-To" else (one[0], attached.reply_to) for one in common]
     headers = [
-        *_common_headers(settings, content),
+        *common,
         ("List-Id", list_id(settings)),
         ("List-Help", f"<{Links(settings.base_url).help(content.locale)}>"),
         ("Auto-Submitted", "auto-generated"),
         ("X-Auto-Response-Suppress", "OOF, AutoReply"),
         ("Feedback-ID", f"{content.locale}:notice:{kind}:{settings.feedback_sender}"),
     ]
-    template = _build(headers, content)
+    template = _build(headers, content, attached.content if attached else b"")
     values = {
         Gap.TO: recipient(to, utf8=True),
         Gap.MESSAGE_ID: header_value(message_id).encode("ascii"),
@@ -102,6 +122,13 @@ def letter(
     }
     signature = Signatures(signers(settings), template).lines(values, int(now.timestamp()))
     return signature + template.for_wire().fill(values)
+
+
+def _ways_to_leave(settings: Settings, links: Links) -> str:
+    """One HTTPS URI (RFC 8058 3.1), and an address for programs that only mail (UNS-10)."""
+    page = f"<{links.unsubscribe(gap(Gap.UNSUBSCRIBE))}>"
+    address = ReturnPath(settings).to_leave(gap(Gap.LEAVE))
+    return f"{page},\r\n <mailto:{address}>" if address else page
 
 
 def _common_headers(settings: Settings, content: Content) -> list[tuple[str, str]]:
@@ -213,14 +240,33 @@ class _WirePolicy(Compat32):
 _WIRE = _WirePolicy(linesep="\r\n", mangle_from_=False)
 
 
-def _build(headers: list[tuple[str, str]], content: Content) -> Template:
+def _build(headers: list[tuple[str, str]], content: Content, file: bytes = b"") -> Template:
     marker = secrets.token_hex(8)
-    whole = MIMEMultipart("alternative", boundary=f"=_{secrets.token_hex(16)}", policy=_WIRE)
+    texts = whole = _multipart("alternative")
+    texts.attach(_part("plain", content.text, marker))
+    texts.attach(_part("html", content.html, marker))
+    if file:
+        whole = _multipart("mixed")
+        whole.attach(texts)
+        whole.attach(_file(file))
     for name, value in headers:
         whole[name] = GAP.sub(lambda match: _mark(match, marker), value)
-    whole.attach(_part("plain", content.text, marker))
-    whole.attach(_part("html", content.html, marker))
     return Template.split(whole.as_bytes(policy=_WIRE), f"@{marker}-".encode(), b"@")
+
+
+def _multipart(kind: str) -> MIMEMultipart:
+    return MIMEMultipart(kind, boundary=f"=_{secrets.token_hex(16)}", policy=_WIRE)
+
+
+def _file(content: bytes) -> Message:
+    """A mail as a file: message/rfc822 must not be base64 (RFC 2046 5.2.1), and a mail of somebody
+    else can hold anything, which no relay has to carry as it is."""
+    part = Message(policy=_WIRE)
+    part["Content-Type"] = "application/octet-stream"
+    part["Content-Disposition"] = 'attachment; filename="mail.eml"'
+    part["Content-Transfer-Encoding"] = "base64"
+    part.set_payload(encodebytes(content).decode("ascii").replace("\n", "\r\n"))
+    return part
 
 
 def _part(kind: str, text: str, marker: str) -> Message:

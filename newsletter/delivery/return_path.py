@@ -2,7 +2,8 @@
 
 `bounce@domain` becomes `bounce+dTOKEN@domain`, with `d` for a delivery and `n` for a notice; the
 token holds the row's id and proves that we wrote it (RFC 3464 appendix C; SMT-11, SMT-13). Letters
-of either case mean the same in it.
+of either case mean the same in it. `bounce+uTOKEN@domain`, in the same mailbox, is where a reader
+who mails leaves (UNS-10).
 """
 
 from dataclasses import dataclass
@@ -17,18 +18,23 @@ ROOM = MAX_LOCAL_PART - len("+d") - SHORT_LENGTH
 
 
 class Sent(StrEnum):
-    """What was sent: its letter in the address."""
+    """What an address was made for: its letter in it."""
 
     DELIVERY = "d"
     NOTICE = "n"
+    READER = "u"  # to leave by mail
 
 
-PURPOSES = {Sent.DELIVERY: Purpose.RETURN_PATH, Sent.NOTICE: Purpose.NOTICE_RETURN_PATH}
+PURPOSES = {
+    Sent.DELIVERY: Purpose.RETURN_PATH,
+    Sent.NOTICE: Purpose.NOTICE_RETURN_PATH,
+    Sent.READER: Purpose.LEAVE_BY_MAIL,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """The row that an address was made for."""
+    """The row that an address was made for: a delivery, a notice or a subscriber."""
 
     sent: Sent
     id: int
@@ -54,6 +60,14 @@ class ReturnPath:
         if self._constant:
             return self._constant
         return f"{self._start}{sent}{self._tokens.issue_short(PURPOSES[sent], id)}{self._end}"
+
+    def to_leave(self, token: str) -> str:
+        """Where a reader mails to leave, with this token (or a gap); empty without RETURN_PATH."""
+        return "" if self._constant else f"{self._start}{Sent.READER}{token}{self._end}"
+
+    def leave_token(self, subscriber_id: int) -> bytes:
+        """The token of `to_leave` for one reader."""
+        return self._tokens.issue_short(Purpose.LEAVE_BY_MAIL, subscriber_id).encode()
 
     def read(self, address: str) -> Returned | None:
         """Which message an address was made for; None when it is none of ours.

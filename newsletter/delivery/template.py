@@ -14,6 +14,7 @@ class Gap(StrEnum):
     TO = "to"
     MESSAGE_ID = "message-id"
     DATE = "date"
+    LEAVE = "leave"  # the token of the address to leave by mail
 
 
 @dataclass(frozen=True, slots=True)

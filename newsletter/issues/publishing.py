@@ -239,6 +239,17 @@ def pause(
             tell_editors(session, settings, number, why, now, paused=True)
 
 
+def hold_back(session: Session, number: int, why: str) -> bool:
+    """Pause an issue for what is said about it, until a person resumes it; False when it is not
+    being sent."""
+    issue = get(session, number)
+    waits = issue.state is IssueState.PAUSED and issue.ask_at is not None
+    if not (waits or issue.state is IssueState.SENDING):
+        return False
+    issue.state, issue.why, issue.ask_at = IssueState.PAUSED, why, None
+    return True
+
+
 def warn(session: Session, settings: Settings, number: int, words: str, now: datetime) -> None:
     """Tell the editors, once a day, what a receiving system says about us."""
     lately = (Notice.kind == NoticeKind.TROUBLE, Notice.created_at > now - timedelta(days=1))

@@ -60,6 +60,14 @@ def tell_of_approval(session: Session, settings: Settings, issue: Issue, now: da
     _tell(session, settings, {"issue": issue.number, "what": "approval"}, now)
 
 
+def tell_of_reputation(
+    session: Session, settings: Settings, number: int, counts: Mapping[str, Any], now: datetime
+) -> None:
+    """Tell every editor that too much of an issue came back, or was called spam; `counts`:
+    `answered`, `failed`, `complaints`, and whether it is `paused`."""
+    _tell(session, settings, {"issue": number, "what": "reputation", **counts}, now)
+
+
 def tell_of_slots(
     session: Session,
     settings: Settings,

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from newsletter import audit
+from newsletter.bounces import setbacks
 from newsletter.db import Database
 from newsletter.delivery.sender import utcnow
 from newsletter.editors import signing
@@ -36,8 +37,21 @@ def forget_old(database: Database, settings: Settings, now: datetime) -> dict[st
     forgotten = _forget_sign_ins(database, now - timedelta(days=settings.origin_days))
     if forgotten:
         gone["browsers that editors signed in with"] = forgotten
+    came_back = _forget_setbacks(database, now - timedelta(days=settings.reply_days))
+    if came_back:
+        gone["mails that came back"] = came_back
     database.forget()  # also of what erasures since the last night left behind
     return gone
+
+
+def _forget_setbacks(database: Database, before: datetime) -> int:
+    total = 0
+    while True:
+        with database.write() as session:
+            removed = setbacks.remove(session, before, retention.BATCH)
+        if not removed:
+            return total
+        total += removed
 
 
 def _forget_sign_ins(database: Database, before: datetime) -> int:

@@ -20,7 +20,7 @@ from newsletter.content.library import Library
 from newsletter.db import Database
 from newsletter.delivery.breaker import Breaker
 from newsletter.errors import NewsletterError
-from newsletter.jobs import counting, nightly, tasks
+from newsletter.jobs import counting, nightly, reports, tasks
 from newsletter.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ DELIVERY_SECONDS = 2
 ISSUE_SECONDS = 5
 REMIND_SECONDS = 60
 SEAL_SECONDS = 60
+WEIGH_SECONDS = 60
 COUNT_SECONDS = 45  # totals on the desk are never older than a minute
 PURGE_SECONDS = 3600
 NIGHT_SECONDS = 600  # how often it is asked whether tonight's run is still to come
@@ -64,6 +65,7 @@ class Clock:
             (REMIND_SECONDS, self.remind),
             (SEAL_SECONDS, self.seal),
             (COUNT_SECONDS, self.count),
+            (WEIGH_SECONDS, self.weigh),
             (PURGE_SECONDS, self.seal_missed),
             (PURGE_SECONDS, self.purge),
             (NIGHT_SECONDS, self.forget_old),
@@ -122,6 +124,10 @@ class Clock:
     def count(self) -> None:
         """Make the desk's figures anew."""
         counting.count(self.database, self.settings, self.stopping)
+
+    def weigh(self) -> None:
+        """What was refused is laid to its readers; bad shares are acted upon."""
+        reports.weigh(self.database, self.settings, self.stopping)
 
     def remind(self) -> None:
         """Remind, once, who asked and did not confirm."""

@@ -15,6 +15,7 @@ from newsletter.models.figure import Figure
 from newsletter.models.issue import Edition, Intro, Issue, IssueState, ItemNumber, Piece, Slot
 from newsletter.models.notice import Notice, NoticeKind, NoticeState
 from newsletter.models.picture import Picture
+from newsletter.models.report import Reply, Setback, SetbackKind
 from newsletter.models.subscriber import (
     AddressChange,
     FormRequest,
@@ -63,9 +64,12 @@ __all__ = [
     "Piece",
     "Published",
     "Quota",
+    "Reply",
     "RequestKind",
     "Role",
     "Seal",
+    "Setback",
+    "SetbackKind",
     "SignIn",
     "Slot",
     "Subject",

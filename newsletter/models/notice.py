@@ -29,6 +29,7 @@ class NoticeKind(StrEnum):
     INVITATION = "invitation"
     NEW_PASSWORD = "new_password"  # noqa: S105 (a letter)
     ACCESS_CHANGED = "access_changed"
+    REPLY = "reply"  # somebody's answer, passed on to the editors
 
 
 class NoticeState(StrEnum):

@@ -148,6 +148,7 @@ class Suppression(Base):
     reason: Mapped[SuppressionReason] = mapped_column(words(SuppressionReason))
     since: Mapped[datetime]
     why: Mapped[str | None]
+    erased_at: Mapped[datetime | None]  # the person was erased, too: again after a restore
     lifted_at: Mapped[datetime | None]
     lifted_why: Mapped[str | None]
 

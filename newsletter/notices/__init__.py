@@ -10,10 +10,14 @@ from newsletter.notices.outbox import (
     remove_settled,
     written_since,
 )
+from newsletter.notices.replies import forget as forget_replies
+from newsletter.notices.replies import pass_on
 
 __all__ = [
     "drain",
     "forget",
+    "forget_replies",
+    "pass_on",
     "queue",
     "queue_all",
     "queue_for",

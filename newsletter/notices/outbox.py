@@ -33,7 +33,7 @@ from newsletter.models import (
     Subscriber,
     SubscriberState,
 )
-from newsletter.notices import moving, writing
+from newsletter.notices import moving, replies, writing
 from newsletter.notices.desk import TO_DESK, editor_of
 from newsletter.settings import Settings
 from newsletter.tokens import tokens_of
@@ -58,7 +58,7 @@ QUEUE = """
 INSERT INTO notices (subscriber_id, email, locale, kind, created_at, due_at, state, attempts, facts)
 VALUES """
 QUEUED = "(?, ?, ?, ?, ?, ?, 'waiting', 0, '{}')"
-TO_EDITORS = (NoticeKind.PROOF, NoticeKind.TROUBLE, NoticeKind.ALARM)
+TO_EDITORS = (NoticeKind.PROOF, NoticeKind.TROUBLE, NoticeKind.ALARM, NoticeKind.REPLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ class _Claimed:
     subscriber: Subscriber | None
     editor: Editor | None
     now: datetime
+    mail: bytes | None = None  # what a reply passes on
 
 
 def queue(
@@ -87,8 +88,8 @@ def queue(
     `count, seconds, at`; already `asked_at`; welcome `issue` (number or None);
     proof `issue` (number), `subject, html, text` of the edition, optional `leaves_at`; trouble
     `issue`, `words` of the relay, `paused` (or not), or else `what` and what `writing.TROUBLES`
-    reads for it. Only letters to editors, those of the desk (without facts), and `erased`, go
-    without `subscriber_id`. Once settled only `issue` is kept.
+    reads for it; reply `reply`, the key of what is passed on. Only letters to editors, those
+    of the desk (without facts), and `erased`, go without `subscriber_id`. Once settled only `issue` is kept.
     """
     notice = Notice(
         kind=kind,
@@ -215,7 +216,7 @@ def _claim(database: Database, settings: Settings, now: datetime) -> _Claimed | 
             return None
         notice.attempts += 1
         notice.due_at = now + timedelta(seconds=3 * settings.mail_timeout)
-        return _Claimed(notice, subscriber, editor, now)
+        return _Claimed(notice, subscriber, editor, now, replies.content(session, notice))
 
 
 def _unwanted(
@@ -276,8 +277,12 @@ def _message(settings: Settings, claimed: _Claimed) -> tuple[str, bytes]:
     """Recipient and bytes."""
     notice, now = claimed.notice, claimed.now
     recipient = writing.recipient(notice)
-    letter = writing.write(settings, notice, claimed.subscriber, now, claimed.editor)
-    locale = writing.locale_of(notice, claimed.subscriber)
+    locale, attached = writing.locale_of(notice, claimed.subscriber), None
+    if claimed.mail is not None:
+        refused = (notice.reply or "").startswith("5")  # for its attachments, more often than not
+        letter, attached = replies.write(settings, locale, claimed.mail, whole=not refused)
+    else:
+        letter = writing.write(settings, notice, claimed.subscriber, now, claimed.editor)
     content = message.letter(
         settings,
         Content(locale, letter.subject, letter.text, letter.html),
@@ -285,6 +290,7 @@ def _message(settings: Settings, claimed: _Claimed) -> tuple[str, bytes]:
         message_id=writing.message_id(settings, notice),
         now=now,
         kind=notice.kind.value,
+        attached=attached,
     )
     return recipient, content
 
@@ -292,10 +298,12 @@ def _message(settings: Settings, claimed: _Claimed) -> tuple[str, bytes]:
 def _record(session: Session, notice: Notice, reply: Reply, now: datetime) -> Outcome:
     """Write down what the relay's answer means for this notice."""
     outcome = judge(reply).outcome
-    tired = now - notice.created_at > GIVE_UP
+    kept = notice.kind is NoticeKind.REPLY  # nobody else has it: it is tried until it is taken
+    tired = now - notice.created_at > GIVE_UP and not kept
     if outcome is Outcome.ACCEPTED:
+        replies.passed_on(session, notice)
         _settle(session, notice, NoticeState.SENT, now, reply.words)
-    elif outcome is Outcome.REFUSED or tired:
+    elif (outcome is Outcome.REFUSED and not kept) or tired:
         _settle(session, notice, NoticeState.DROPPED, now, reply.words)
     else:
         _defer(session, notice, now, reply.words)

@@ -12,6 +12,7 @@ from newsletter.links import Links
 from newsletter.models import Editor, Notice, NoticeKind, Subscriber
 from newsletter.notices.desk import bound
 from newsletter.notices.letters import desk, editors, readers, signup
+from newsletter.notices.letters.editors import Standing
 from newsletter.notices.letters.paper import Letter
 from newsletter.settings import Settings
 from newsletter.tokens import Purpose, tokens_of
@@ -325,7 +326,19 @@ def _reader(writer: Writer) -> Subscriber:
     return writer.subscriber
 
 
+def _reputation(writer: Writer) -> Letter:
+    facts = writer.notice.facts
+    return editors.reputation(
+        writer.settings,
+        writer.locale,
+        number=int(facts["issue"]),
+        paused=bool(facts["paused"]),
+        counts=Standing(*(int(facts[name]) for name in ("answered", "failed", "complaints"))),
+    )
+
+
 TROUBLES = {
+    "reputation": _reputation,
     "late": _late,
     "approval": _unapproved,
     "faults": _faults,

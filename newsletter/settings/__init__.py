@@ -53,6 +53,7 @@ class Settings:
     mail_smtputf8: bool
     return_path: str
     reply_to: str
+    forward_rate: Rate | None
     list_id: str
     feedback_sender: str
     dkim_domain: str
@@ -79,6 +80,11 @@ class Settings:
     delivery_give_up: float
     failure_share: float
     failure_sample: int
+    bounce_warn: float
+    bounce_pause: float
+    complaint_warn: float
+    complaint_pause: float
+    reputation_sample: int
     relay_rest_seconds: int
     grace_seconds: int
     confirm_days: int
@@ -216,6 +222,10 @@ def _contradictions(values: dict[str, Any]) -> list[str]:
         problems.append(f"DEFAULT_CADENCE must be one of the cadences in CADENCES: {known}.")
     if values["mail_use_tls"] and values["mail_use_ssl"]:
         problems.append("MAIL_USE_TLS and MAIL_USE_SSL exclude each other; say yes to one.")
+    for share in ("bounce", "complaint"):
+        if values[f"{share}_warn"] > values[f"{share}_pause"]:
+            name = share.upper()
+            problems.append(f"{name}_WARN must not be larger than {name}_PAUSE.")
     plain = not (values["mail_use_tls"] or values["mail_use_ssl"] or values["mail_allow_plaintext"])
     if values["mail_server"] and plain and values["mail_server"] not in LOOPBACK:
         problems.append(

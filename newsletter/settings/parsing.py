@@ -162,6 +162,14 @@ def limit(value: Any) -> Rate:
     return found
 
 
+def share(value: Any) -> float:
+    """`2 %`, as a share of 1."""
+    found = re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?)\s*%", as_text(value))
+    if not found or float(found[1]) > 100:
+        raise ValueError("must be a share such as 2 % or 0.1 %, at most 100 %")
+    return float(found[1]) / 100
+
+
 def domain_rates(value: Any) -> dict[str, Rate]:
     """`domain = rate; domain = rate`."""
     rates: dict[str, Rate] = {}
@@ -274,6 +282,7 @@ PARSERS: dict[str, Parser] = {
     "MAIL_DEFAULT_SENDER": sender,
     "MAIL_TIMEOUT": number(1, 3600),
     "REPLY_TO": address,
+    "FORWARD_RATE": rate,
     "MAIL_SMTPUTF8": yes_no,
     "RETURN_PATH": address,
     "DKIM_DOMAIN": host,
@@ -299,6 +308,11 @@ PARSERS: dict[str, Parser] = {
     "DELIVERY_GIVE_UP": number(0, 24 * 14, float),
     "FAILURE_SHARE": number(0, 1, float),
     "FAILURE_SAMPLE": number(1, 100_000),
+    "BOUNCE_WARN": share,
+    "BOUNCE_PAUSE": share,
+    "COMPLAINT_WARN": share,
+    "COMPLAINT_PAUSE": share,
+    "REPUTATION_SAMPLE": number(1, 1_000_000),
     "RELAY_REST_SECONDS": number(1, 3600),
     "GRACE_SECONDS": number(0, 3600),
     "CONFIRM_DAYS": number(1, 60),

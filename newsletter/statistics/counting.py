@@ -20,13 +20,15 @@ from newsletter.models import (
     Figure,
     Issue,
     IssueState,
+    Setback,
+    SetbackKind,
     Subscriber,
     SubscriberState,
     SurveyAnswer,
     TopicChoice,
 )
 from newsletter.settings import Settings
-from newsletter.statistics.reading import Live, live
+from newsletter.statistics.reading import COMPLAINTS, Live, live
 
 FEWEST = 5  # what fewer share is told together
 OTHER = "*"
@@ -34,7 +36,7 @@ EVERY = ""  # the topic of who wants them all
 DOMAINS = 40  # told one by one for an issue, the largest
 RUNNING = timedelta(minutes=10)  # how often an issue that is being sent is counted in parts
 PEOPLE = ("state", "language", "cadence", "topic", "joined", "gone", "survey")
-PARTS = ("delivery", "domain", "reply", "spoken", "chosen")
+PARTS = ("delivery", "domain", "complaint", "reply", "spoken", "chosen")
 MARK = "mark"  # where counting goes on; period: the first day that is not final
 
 Key = tuple[str, str, str]  # name, period, key of a figure
@@ -186,6 +188,21 @@ def _count_by_reply(session: Session, number: int, counts: Counts) -> None:
     told = {name for name, times in domains.most_common(DOMAINS) if times >= FEWEST}
     for (name, outcome), times in outcomes.items():
         counts.add("domain", period, f"{name if name in told else OTHER} {outcome}", times)
+    for name, times in _complaints(session, number):
+        counts.add("complaint", period, name if name in told else OTHER, times)
+        counts.add("delivery", period, COMPLAINTS, times)
+
+
+def _complaints(session: Session, number: int) -> Iterable[tuple[str, int]]:
+    """By domain: how often a message of the issue was called spam."""
+    domain = _domain(session)
+    query = (
+        select(domain, func.count())
+        .join(Subscriber, Subscriber.id == Setback.subscriber_id)
+        .where(Setback.issue_number == number, Setback.kind == SetbackKind.COMPLAINT)
+        .group_by(domain)
+    )
+    return [(name or OTHER, times) for name, times in session.execute(query)]
 
 
 def _count_by_choice(session: Session, number: int, counts: Counts) -> None:

@@ -7,9 +7,18 @@ from datetime import UTC, date, datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from newsletter.models import Delivery, DeliveryState, Figure, Issue, IssueState
+from newsletter.models import (
+    Delivery,
+    DeliveryState,
+    Figure,
+    Issue,
+    IssueState,
+    Setback,
+    SetbackKind,
+)
 from newsletter.models.delivery import BOUNCED, CLOSED, LEASED, WAITING
 
+COMPLAINTS = "complaints"  # a mark beside the state, as bounced
 ENDED = (DeliveryState.REFUSED, DeliveryState.WITHDRAWN)
 
 
@@ -33,6 +42,27 @@ class Live:
     refused: int
     withdrawn: int
     bounced: int
+    complaints: int
+
+    @property
+    def answered(self) -> int:
+        """Messages of which somebody said what became of them."""
+        return self.accepted + self.refused
+
+    @property
+    def failed(self) -> int:
+        """Messages that did not arrive: refused at once, or back later."""
+        return self.refused + self.bounced
+
+    @property
+    def bounce_share(self) -> float:
+        """Which share of the messages failed (0 to 1)."""
+        return self.failed / self.answered if self.answered else 0.0
+
+    @property
+    def complaint_share(self) -> float:
+        """Which share of the messages was called spam (0 to 1)."""
+        return self.complaints / self.answered if self.answered else 0.0
 
     @classmethod
     def of(cls, known: Mapping[str, int]) -> "Live":
@@ -41,7 +71,8 @@ class Live:
         refused, withdrawn = (states[state] for state in ENDED)
         accepted, planned = states[DeliveryState.ACCEPTED], sum(states.values())
         left = planned - accepted - refused - withdrawn
-        return cls(planned, left, accepted, refused, withdrawn, known.get("bounced", 0))
+        marks = (known.get("bounced", 0), known.get(COMPLAINTS, 0))
+        return cls(planned, left, accepted, refused, withdrawn, *marks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +159,10 @@ def live(session: Session, number: int, known: Mapping[str, int]) -> Live:
     if not planned:  # not counted yet
         planned = session.scalar(count) or 0
     bounced = session.scalar(count.where(BOUNCED)) or 0
+    called_spam = (Setback.issue_number == number, Setback.kind == SetbackKind.COMPLAINT)
+    complaints = session.scalar(select(func.count()).where(*called_spam)) or 0
     accepted = max(planned - left - refused - withdrawn, 0)
-    return Live(planned, left, accepted, refused, withdrawn, bounced)
+    return Live(planned, left, accepted, refused, withdrawn, bounced, complaints)
 
 
 def counted_at(session: Session, number: int) -> datetime | None:

@@ -133,18 +133,20 @@ def reapply(
 
     The list holds keyed hashes, so each address of a subscriber is hashed and looked up.
     """
-    wanted = {entry.address_key: entry.reason for entry in entries}
+    wanted = {entry.address_key: entry for entry in entries}
     suppression.restore(session, entries)
     tokens, changed = tokens_of(settings), 0
     known = select(Subscriber).where(Subscriber.canonical.is_not(None)).order_by(Subscriber.id)
     for subscriber in session.scalars(known.execution_options(yield_per=1000)):
         keys = tokens.address_keys(subscriber.canonical or "")
-        reason = next((wanted[key] for key in keys if key in wanted), None)
-        if reason is SuppressionReason.ERASED:
+        entry = next((wanted[key] for key in keys if key in wanted), None)
+        if entry is None:
+            continue
+        if entry.erased_at or entry.reason is SuppressionReason.ERASED:
             erase(session, settings, subscriber, now, route="restore")
-        elif reason is not None and subscriber.state in preferences.READING:
-            suppress(session, settings, subscriber.email or "", reason, now)
-        changed += reason is not None
+        elif subscriber.state in preferences.READING:
+            suppress(session, settings, subscriber.email or "", entry.reason, now, entry.why)
+        changed += 1
     return changed
 
 

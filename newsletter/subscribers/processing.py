@@ -72,6 +72,16 @@ PURPOSES: Mapping[str, Purpose] = {
         INTEREST,
         "het antwoord van de mailserver {reply_days} dagen; na wissing leidt de rij naar niemand",
     ),
+    "setbacks": Purpose(
+        "stoppen met adressen die niet werken, en met wie onze mail spam noemt",
+        INTEREST,
+        "{reply_days} dagen; een klacht zo lang als de zending: na wissing leidt ze naar niemand",
+    ),
+    "replies": Purpose(
+        "mail van lezers doorgeven aan wie ze leest",
+        INTEREST,
+        "de mail tot ze doorgestuurd is, haar vingerafdruk {notice_days} dagen",
+    ),
     "survey_answers": Purpose(
         "de nieuwsbrief verbeteren", CONSENT, "tot het adres van de lezer gewist wordt"
     ),

@@ -89,6 +89,10 @@ def _notices(session: Session, _settings: Settings, moment: Moment) -> int:
     return notices.remove_settled(session, moment.before, BATCH)
 
 
+def _passed_on(session: Session, _settings: Settings, moment: Moment) -> int:
+    return notices.forget_replies(session, moment.before, BATCH)
+
+
 def _replies(session: Session, _settings: Settings, moment: Moment) -> int:
     return ledger.forget_replies(session, moment.before, BATCH)
 
@@ -117,6 +121,7 @@ RULES = (
     Rule("requests of the forms that were never settled", "CONFIRM_DAYS", _requests),
     Rule("new addresses that nobody confirmed", "CONFIRM_DAYS", _address_changes),
     Rule("sent notices", "NOTICE_DAYS", _notices),
+    Rule("marks of replies that were passed on", "NOTICE_DAYS", _passed_on),
     Rule("the relay's words about deliveries", "REPLY_DAYS", _replies),
     Rule("used limits of the forms", "ORIGIN_DAYS", _limits),
 )

@@ -154,7 +154,7 @@ def test_every_header_and_part_of_a_real_issue_is_legal_and_signed(
         assert parsed["Subject"] == edition.subject
         text, html = (bytes(part.get_payload(decode=True)) for part in list(parsed.walk())[1:])
         tokens = {
-            Gap.UNSUBSCRIBE: value_of(raw, "List-Unsubscribe")[-37:-1],
+            Gap.UNSUBSCRIBE: re.findall(r"/u/([\w-]{36})>,", value_of(raw, "List-Unsubscribe"))[0],
             Gap.PREFERENCES: re.findall(r"/preferences/([\w-]{36})", text.decode())[0],
         }
         assert text == message.plain(edition.text, tokens).replace("\n", "\r\n").encode()

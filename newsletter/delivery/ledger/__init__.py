@@ -4,6 +4,14 @@ Plan, claim, settle, reclaim. Every function runs in the caller's transaction an
 what must be one commit is one function. It does not talk SMTP and does not choose items.
 """
 
+from newsletter.delivery.ledger.bouncing import (
+    Bounced,
+    Row,
+    by_id,
+    last_received,
+    mark_bounced,
+    refusals,
+)
 from newsletter.delivery.ledger.claiming import (
     Batch,
     Claim,
@@ -64,19 +72,23 @@ from newsletter.delivery.ledger.working import (
     park,
     settle_and_open,
     withdraw,
+    withdraw_all,
 )
 
 __all__ = [
     "Batch",
+    "Bounced",
     "Claim",
     "Claimed",
     "Found",
     "Group",
     "Progress",
+    "Row",
     "Settled",
     "at_once",
     "audience",
     "bring_back",
+    "by_id",
     "claim",
     "counts",
     "decide",
@@ -87,8 +99,10 @@ __all__ = [
     "has_open",
     "held_rows",
     "is_claimed",
+    "last_received",
     "lies_too_far_ahead",
     "lowest_cursor",
+    "mark_bounced",
     "newest_number",
     "next_due",
     "of_subscriber",
@@ -99,6 +113,7 @@ __all__ = [
     "ran_out",
     "readers_waiting",
     "reclaim",
+    "refusals",
     "refused_rows",
     "release_held",
     "release_lease",
@@ -114,6 +129,7 @@ __all__ = [
     "take_stock",
     "waits_untouched",
     "withdraw",
+    "withdraw_all",
     "withdraw_older",
     "withdraw_unsent",
 ]

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, TextClause, exists, func, select, text, update
+from sqlalchemy import Select, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
-from newsletter.delivery.ledger.rows import changed, closed, is_waiting
+from newsletter.delivery.ledger.rows import changed, closed, is_closed, is_waiting
 from newsletter.delivery.outcomes import is_our_fault
 from newsletter.models import (
     AT_ONCE,
@@ -19,7 +19,6 @@ from newsletter.models import (
     Subscriber,
     SubscriberState,
 )
-from newsletter.models.delivery import CLOSED
 
 UNMADE = "This message could not be made"  # as `park` writes it
 SENT_OUT = (IssueState.SENDING, IssueState.PAUSED, IssueState.SENT)
@@ -75,7 +74,7 @@ def progress(session: Session, issue_number: int, now: datetime) -> Progress:
     claimed = sum(number == issue_number for number in session.scalars(held_now))
     later = (is_waiting(), Delivery.due_at > now)
     refused, withdrawn = (
-        count(_is_closed(), Delivery.state == state)
+        count(is_closed(), Delivery.state == state)
         for state in (DeliveryState.REFUSED, DeliveryState.WITHDRAWN)
     )
     return Progress(
@@ -170,13 +169,8 @@ def _held() -> tuple[Any, ...]:
     return (is_waiting(), Delivery.due_at.is_(None))
 
 
-def _is_closed() -> TextClause:
-    """Refused or withdrawn, in the words of the partial index (see `rows.is_open`)."""
-    return text(f"deliveries.{CLOSED.text}")
-
-
 def _refused() -> tuple[Any, ...]:
-    return (_is_closed(), Delivery.state == DeliveryState.REFUSED)
+    return (is_closed(), Delivery.state == DeliveryState.REFUSED)
 
 
 def _found() -> Select[*tuple[Any, ...]]:

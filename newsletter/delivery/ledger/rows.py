@@ -25,7 +25,7 @@ from newsletter.models import (
     Subscriber,
     SubscriberState,
 )
-from newsletter.models.delivery import OPEN, WAITING
+from newsletter.models.delivery import CLOSED, OPEN, WAITING
 from newsletter.settings import Settings
 
 RESENDS = 2  # how often a message in doubt is sent again before a person is asked
@@ -44,6 +44,11 @@ def is_open() -> TextClause:
 def is_waiting() -> TextClause:
     """Open, and no process is working it."""
     return text(f"deliveries.{WAITING.text}")
+
+
+def is_closed() -> TextClause:
+    """Refused or withdrawn, in the words of the partial index as well."""
+    return text(f"deliveries.{CLOSED.text}")
 
 
 def going(*, asking: bool) -> list[IssueState]:

@@ -1,6 +1,6 @@
 """Settle: one commit settles what is known and opens the next row."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -142,10 +142,15 @@ def _deferred(
 
 def withdraw(session: Session, subscriber_id: int, now: datetime) -> int:
     """The reader left: every row whose content has not been opened is withdrawn at once."""
+    return withdraw_all(session, [subscriber_id], now)
+
+
+def withdraw_all(session: Session, subscriber_ids: Collection[int], now: datetime) -> int:
+    """What `withdraw` does, for many readers."""
     unopened = or_(is_waiting(), Delivery.opened_at.is_(None))
     change = (
         update(Delivery)
-        .where(Delivery.subscriber_id == subscriber_id, is_open(), unopened)
+        .where(Delivery.subscriber_id.in_(subscriber_ids), is_open(), unopened)
         .values(**closed(DeliveryState.WITHDRAWN, now))
     )
     return changed(session.execute(change))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from babel.dates import format_timedelta
@@ -186,6 +187,53 @@ def missed(
     check = "newsletter items check"
     then = translate(locale, "Fouten in de stukken vind je met: %(command)s", command=check)
     parts = Parts(subject=heading, heading=heading, before=[what, why], after=[then])
+    return shape(settings, locale, parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an issue was received: messages with an answer, of which not delivered, called spam."""
+
+    answered: int
+    failed: int
+    complaints: int
+
+
+def reputation(
+    settings: Settings, locale: str, *, number: int, counts: Standing, paused: bool
+) -> Letter:
+    """To the editors: so much of an issue came back, or was called spam, that all our mail suffers.
+    `paused`: the rest of it waits."""
+    if paused:
+        heading = translate(locale, "Nummer %(number)s is gepauzeerd", number=number)
+    else:
+        heading = translate(locale, "Nummer %(number)s wordt slecht ontvangen", number=number)
+    what = translate(
+        locale,
+        "Van %(sent)s mails kwamen er %(failed)s niet aan, en %(complaints)s keer noemde een lezer "
+        "de mail spam.",
+        sent=i18n.number(counts.answered, locale),
+        failed=i18n.number(counts.failed, locale),
+        complaints=i18n.number(counts.complaints, locale),
+    )
+    why = translate(
+        locale,
+        "Dat is veel. Mailproviders kijken daarnaar: blijft het zo, dan belandt ook onze andere "
+        "mail bij de spam.",
+    )
+    look = translate(locale, "Op de redactie zie je bij de cijfers van welke domeinen het komt.")
+    then = [look]
+    if paused:
+        resume = f"newsletter issues resume {number}"
+        then.append(
+            translate(
+                locale,
+                "Niemand wordt overgeslagen. Weet je wat er aan de hand is, dan gaat de verzending "
+                "verder met: %(command)s",
+                command=resume,
+            )
+        )
+    parts = Parts(subject=heading, heading=heading, before=[what, why], after=then)
     return shape(settings, locale, parts)
 
 

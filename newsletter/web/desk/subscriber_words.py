@@ -24,6 +24,7 @@ EVENTS = {
 ROUTES = {
     "form": _("via het formulier"),
     "page": _("via een pagina van de site"),
+    "mail": _("via een mail"),
     "one-click": _("via de knop van het mailprogramma"),
     "import": _("via een lijst"),
     "command": _("door het secretariaat"),
