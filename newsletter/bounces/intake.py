@@ -32,7 +32,6 @@ from newsletter.tokens import Purpose, parse, tokens_of
 BATCH = 500  # findings in one transaction
 ROUTE = "mail"  # how somebody left, in their proof
 OF_ISSUE = re.compile(r"\d{1,9}\.")  # before the token in the Message-ID of a delivery
-FOR_PEOPLE = frozenset({Kind.HUMAN, Kind.UNKNOWN})
 MAX_STATUS = 12
 
 
@@ -106,9 +105,7 @@ def of_report(
 ) -> Finding:
     """What a report says; without `raw` (a webhook) there is nothing to pass on to people."""
     about = _about(settings, report, envelope_to)
-    for_people = report.kind in FOR_PEOPLE or (report.kind is Kind.UNSUBSCRIBE and about is None)
-    if about and about.sent is Sent.READER:
-        for_people = False
+    for_people = raw if _is_for_people(report, about) else None
     said = without_addresses((report.reason or "").replace("\0", "")) or None
     return Finding(
         report.kind,
@@ -116,7 +113,7 @@ def of_report(
         about,
         (report.status or "")[:MAX_STATUS] or None,
         said[:500] if said else None,
-        raw if for_people else None,
+        for_people,
     )
 
 
@@ -158,6 +155,15 @@ def take(
         forwarded=passed_on,
         kept=0 if to else len(letters),
     )
+
+
+def _is_for_people(report: Report, about: Returned | None) -> bool:
+    """Does a person have to read it? Also what nobody proved to want, and what nothing could read."""
+    if about and about.sent is Sent.READER:
+        return False
+    unread = report.kind is Kind.UNKNOWN and not (report.sender or report.status)
+    asked = report.kind is Kind.UNSUBSCRIBE and about is None
+    return report.kind is Kind.HUMAN or asked or unread
 
 
 def _about(settings: Settings, report: Report, envelope_to: str | None) -> Returned | None:

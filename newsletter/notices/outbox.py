@@ -89,7 +89,8 @@ def queue(
     proof `issue` (number), `subject, html, text` of the edition, optional `leaves_at`; trouble
     `issue`, `words` of the relay, `paused` (or not), or else `what` and what `writing.TROUBLES`
     reads for it; reply `reply`, the key of what is passed on. Only letters to editors, those
-    of the desk (without facts), and `erased`, go without `subscriber_id`. Once settled only `issue` is kept.
+    of the desk (without facts), and `erased`, go without `subscriber_id`. Once settled only
+    `issue` is kept.
     """
     notice = Notice(
         kind=kind,

@@ -9,24 +9,29 @@ from sqlalchemy import func, select
 from newsletter import suppression
 from newsletter.bounces import intake
 from newsletter.bounces.report import Kind, Report
+from newsletter.delivery.return_path import ReturnPath, Sent
 from newsletter.models import (
     Consent,
+    ConsentEvent,
     Delivery,
     DeliveryState,
+    Lease,
     Notice,
     NoticeKind,
     Setback,
     Subscriber,
     SubscriberState,
+    Suppression,
     SuppressionReason,
 )
+from newsletter.subscribers import consent
 from newsletter.tokens import tokens_of
 from tests.bounces.world import DAY, World
 
 R1 = "r1@voorbeeld.example"
 
 
-def entry(world: World, canonical: str = R1) -> suppression.Suppression | None:
+def entry(world: World, canonical: str = R1) -> Suppression | None:
     return suppression.is_suppressed(world.session, tokens_of(world.settings), canonical)
 
 
@@ -41,13 +46,13 @@ def test_a_hard_bounce_marks_its_delivery_and_ends_the_mail_at_once(world: World
     assert (counts.reports, counts.suppressed, counts.again, counts.unproven) == (1, 1, 0, 0)
     assert first.state is DeliveryState.ACCEPTED
     assert first.bounced_at == world.now + DAY
-    assert (first.status, first.reply) == ("5.1.1", "550 5.1.1 <address>: no such user")
+    assert (first.status, first.reply) == ("5.1.1", "550 5.1.1 <<address>>: no such user")
     assert (reader.state, reader.left_at) == (SubscriberState.SUPPRESSED, world.now + DAY)
     assert other.state is SubscriberState.ACTIVE
     found = entry(world)
     assert found is not None
     assert found.reason is SuppressionReason.BOUNCED
-    assert found.why == "hard 5.1.1 (1): 550 5.1.1 <address>: no such user"
+    assert found.why == "hard 5.1.1 (1): 550 5.1.1 <<address>>: no such user"
     assert suppression.until(found) is suppression.Until.CONFIRMED
 
 
@@ -190,9 +195,6 @@ def test_who_came_back_is_not_sent_away_by_an_old_bounce(world: World) -> None:
 def test_the_new_address_does_not_pay_for_the_old_one(world: World) -> None:
     (reader,) = world.readers()
     (row,) = world.issue(1, world.now)
-    from newsletter.models import ConsentEvent
-    from newsletter.subscribers import consent
-
     proof = consent.Proof("page", facts={"address": "changed"})
     consent.record(world.session, reader, ConsentEvent.CHANGED, proof, world.now + DAY)
     assert world.take(world.bounce(row)).suppressed == 0
@@ -200,8 +202,6 @@ def test_the_new_address_does_not_pay_for_the_old_one(world: World) -> None:
 
 
 def test_a_bounce_that_is_faster_than_the_relays_answer_counts(world: World) -> None:
-    from newsletter.models import Lease
-
     world.readers()
     world.session.add(Lease(id=1, owner="x", expires_at=world.now))
     world.session.flush()
@@ -220,8 +220,6 @@ def test_a_confirm_letter_that_bounces_blocks_the_address_and_keeps_nobody(world
     )  # fmt: skip
     world.session.add(letter)
     world.session.flush()
-    from newsletter.delivery.return_path import ReturnPath, Sent
-
     path = ReturnPath(world.settings).of(Sent.NOTICE, letter.id)
     report = Report(Kind.HARD, "5.1.1", return_path=path)
     assert world.take(intake.of_report(world.settings, report)).suppressed == 0
@@ -242,8 +240,6 @@ def test_erased_readers_leave_nothing_to_block(world: World) -> None:
 def test_uns_10_whatever_comes_to_the_address_to_leave_by_lets_its_reader_go(
     world: World,
 ) -> None:
-    from newsletter.delivery.return_path import ReturnPath
-
     reader, other = world.readers(2)
     world.issue(1, world.now)
     paths = ReturnPath(world.settings)

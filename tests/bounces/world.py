@@ -75,6 +75,4 @@ class World:
 
 def issue_edition(session: Session, issue: Issue) -> int:
     """The id of the one edition of an issue."""
-    return session.scalars(
-        select(Edition.id).where(Edition.issue_number == issue.number)
-    ).one()
+    return session.scalars(select(Edition.id).where(Edition.issue_number == issue.number)).one()
