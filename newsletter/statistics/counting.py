@@ -198,6 +198,7 @@ def _complaints(session: Session, number: int) -> Iterable[tuple[str, int]]:
     domain = _domain(session)
     query = (
         select(domain, func.count())
+        .select_from(Setback)
         .join(Subscriber, Subscriber.id == Setback.subscriber_id)
         .where(Setback.issue_number == number, Setback.kind == SetbackKind.COMPLAINT)
         .group_by(domain)

@@ -1,0 +1,125 @@
+"""From bytes to what they do, in transactions of their own: crashes, replays, workers at once."""
+
+import mailbox
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from newsletter.bounces import files
+from newsletter.bounces.intake import Counts, Incoming
+from newsletter.db import Database
+from newsletter.jobs import reports
+from newsletter.models import Delivery, Setback, Subscriber, SubscriberState
+from newsletter.settings import Settings
+from tests.bounces.mails import dsn, person, vacation
+from tests.bounces.world import BOX, World
+
+READERS = 30
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return replace(settings, return_path=BOX, reply_to="redactie@nieuws.test")
+
+
+@pytest.fixture
+def paths(database: Database, settings: Settings, now: datetime) -> list[str]:
+    """Where mail comes back of an issue that 30 readers were sent."""
+    with database.write() as session:
+        world = World(session, settings, now)
+        world.readers(READERS)
+        return [world.verp(row) for row in world.issue(1, now)]
+
+
+def numbers(database: Database) -> tuple[int, int, int]:
+    """Deliveries marked, readers suppressed, setbacks written."""
+    with database.read() as session:
+        counts = (
+            select(func.count()).where(Delivery.bounced_at.is_not(None)),
+            select(func.count()).where(Subscriber.state == SubscriberState.SUPPRESSED),
+            select(func.count()).select_from(Setback),
+        )
+        marked, stopped, written = (session.scalar(count) or 0 for count in counts)
+        return marked, stopped, written
+
+
+def test_a_mailbox_of_everything(
+    database: Database, settings: Settings, paths: list[str]
+) -> None:
+    messages = [
+        dsn(paths[0]),
+        dsn(paths[1], status="4.4.1", action="delayed"),
+        dsn(paths[2], status="5.2.2", words="552 5.2.2 mailbox full"),
+        vacation(paths[3]),
+        person(paths[4]),
+        dsn("bounce@nieuws.test"),
+        b"\xff\x00 nonsense",
+    ]
+    counts = reports.take_in(database, settings, map(Incoming, messages))
+    kinds = {name: times for name, times in counts.kinds.items() if times}
+    assert kinds == {
+        **{"hard": 2, "delayed": 1, "soft": 1, "auto_reply": 1, "human": 1, "unknown": 1}
+    }
+    assert (counts.suppressed, counts.unproven, counts.forwarded) == (1, 1, 2)
+    assert numbers(database) == (2, 1, 2)
+
+
+def test_after_a_crash_in_mid_mailbox_the_whole_mailbox_comes_again(
+    database: Database, settings: Settings, paths: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "BATCH", 4)
+
+    def until(crash: int) -> Iterator[Incoming]:
+        for position, path in enumerate(paths):
+            if position == crash:
+                raise ConnectionError("the mailbox is gone")
+            yield Incoming(dsn(path))
+
+    with pytest.raises(ConnectionError):
+        reports.take_in(database, settings, until(10))
+    assert numbers(database) == (8, 8, 8)  # whole batches
+    counts = reports.take_in(database, settings, until(-1))
+    assert (counts.again, counts.suppressed) == (8, READERS - 8)
+    assert numbers(database) == (READERS, READERS, READERS)
+    assert reports.take_in(database, settings, until(-1)).again == READERS
+    assert numbers(database) == (READERS, READERS, READERS)
+
+
+def test_two_workers_at_once_count_each_report_once(
+    database: Database, settings: Settings, paths: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "BATCH", 5)
+    found, together = list[Counts](), threading.Barrier(2)
+
+    def work(mine: list[str]) -> None:
+        together.wait()
+        found.append(reports.take_in(database, settings, (Incoming(dsn(path)) for path in mine)))
+
+    workers = [threading.Thread(target=work, args=(mine,)) for mine in (paths, paths[::-1])]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    both = found[0] + found[1]
+    assert (both.reports, both.again, both.suppressed) == (2 * READERS, READERS, READERS)
+    assert numbers(database) == (READERS, READERS, READERS)
+
+
+@pytest.mark.sqlite("files are read the same way for either database")
+def test_files_mboxes_and_maildirs_hold_messages(tmp_path: Path) -> None:
+    (tmp_path / "one.eml").write_bytes(b"Subject: a\n\na")
+    box = mailbox.mbox(tmp_path / "box")
+    for text in (b"Subject: b\n\nb\n", b"Subject: c\n\nFrom here\n"):
+        box.add(text)
+    box.close()
+    folder = mailbox.Maildir(tmp_path / "mail")
+    folder.add(b"Subject: d\n\nd")
+    (tmp_path / "mail" / "tmp" / "half").write_bytes(b"Subj")
+    found = dict(files.messages([tmp_path]))
+    assert [raw.split()[1] for raw in found.values()] == [b"b", b"c", b"d", b"a"]
+    assert list(found)[0].endswith("box:1")
