@@ -24,7 +24,7 @@ from newsletter.delivery.message import plain
 from newsletter.delivery.template import Gap
 from newsletter.issues import publishing
 from tests import postgres
-from tests.bench import archive, desk, importing, keys, peers, planning, sink, web, world
+from tests.bench import archive, bounces, desk, importing, keys, peers, planning, sink, web, world
 from tests.bench.world import Used, World
 
 READERS, PEER_MESSAGES, DKIM_MESSAGES = 20_000, 1_000, 5_000
@@ -235,7 +235,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--large", action="store_true", help="also a million readers")
     parser.add_argument(
-        "--only", choices=("sending", "web", "archive", "desk"), help="a part of it"
+        "--only", choices=("sending", "web", "archive", "desk", "bounces"), help="a part of it"
     )
     parser.add_argument("--quick", action="store_true", help="few requests: does it run?")
     chosen = parser.parse_args()
@@ -247,6 +247,8 @@ def main() -> None:
         archive.measure(archive.QUICK if chosen.quick else archive.Size())
     if chosen.only in (None, "desk"):
         measure_desk(chosen.large, chosen.quick)
+    if chosen.only in (None, "bounces"):
+        measure_bounces(chosen.quick)
 
 
 def measure_desk(large: bool, quick: bool) -> None:
@@ -255,6 +257,16 @@ def measure_desk(large: bool, quick: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         report = desk.measure(Path(folder), desk.QUICK if quick else subscribers)
     file = Path("build/bench-desk.json")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(report, indent=2) + "\n")
+    print(f"Written to {file}.", file=sys.stderr)
+
+
+def measure_bounces(quick: bool) -> None:
+    """A mailbox of reports, read by the command."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = bounces.measure(Path(folder), bounces.QUICK if quick else bounces.REPORTS)
+    file = Path("build/bench-bounces.json")
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(report, indent=2) + "\n")
     print(f"Written to {file}.", file=sys.stderr)

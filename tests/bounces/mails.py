@@ -44,6 +44,37 @@ Dag redactie,
 
 dit caf=E9 is al lang dicht.
 """
+ARF = """\
+From: feedback@provider.example
+To: feedback@nieuws.test
+Subject: FW: Nummer 1
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=feedback-report; boundary="b"
+
+--b
+Content-Type: text/plain
+
+This is an email abuse report.
+
+--b
+Content-Type: message/feedback-report
+
+Feedback-Type: {type}
+User-Agent: Provider/1.0
+Version: 1
+Original-Mail-From: <{to}>
+
+--b
+Content-Type: message/rfc822
+
+Return-Path: <{to}>
+Message-ID: <{message_id}>
+From: Fiabel <fiabel@nieuws.test>
+Subject: Nummer 1
+
+Dag
+--b--
+"""
 VACATION = """\
 From: r1@voorbeeld.example
 To: {to}
@@ -75,3 +106,9 @@ def person(to: str = "bounce@nieuws.test") -> bytes:
 def vacation(to: str) -> bytes:
     """A program answers."""
     return VACATION.format(to=to).encode()
+
+
+def complaint(to: str, feedback_type: str = "abuse", message_id: str = "x@y") -> bytes:
+    """Feedback of a provider (RFC 5965) about a message whose bounces come back to `to`."""
+    values = {"to": to, "type": feedback_type, "message_id": message_id}
+    return ARF.format(**values).encode()

@@ -48,9 +48,7 @@ def numbers(database: Database) -> tuple[int, int, int]:
         return marked, stopped, written
 
 
-def test_a_mailbox_of_everything(
-    database: Database, settings: Settings, paths: list[str]
-) -> None:
+def test_a_mailbox_of_everything(database: Database, settings: Settings, paths: list[str]) -> None:
     messages = [
         dsn(paths[0]),
         dsn(paths[1], status="4.4.1", action="delayed"),
