@@ -158,7 +158,7 @@ def take(
 
 
 def _is_for_people(report: Report, about: Returned | None) -> bool:
-    """Does a person have to read it? Also what nobody proved to want, and what nothing could read."""
+    """Does a person have to read it? Also a wish nobody proved, and what could not be read."""
     if about and about.sent is Sent.READER:
         return False
     unread = report.kind is Kind.UNKNOWN and not (report.sender or report.status)

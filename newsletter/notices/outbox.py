@@ -87,7 +87,7 @@ def queue(
     confirm `asked_at`, optional `source`; reminder `asked_at, sent_at` (of the first letter); alarm
     `count, seconds, at`; already `asked_at`; welcome `issue` (number or None);
     proof `issue` (number), `subject, html, text` of the edition, optional `leaves_at`; trouble
-    `issue`, `words` of the relay, `paused` (or not), or else `what` and what `writing.TROUBLES`
+    `issue`, `words` of the relay, `paused` (or not), or else `what` and what ``troubles`
     reads for it; reply `reply`, the key of what is passed on. Only letters to editors, those
     of the desk (without facts), and `erased`, go without `subscriber_id`. Once settled only
     `issue` is kept.

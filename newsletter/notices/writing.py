@@ -10,9 +10,9 @@ from newsletter.delivery import message
 from newsletter.delivery.message import Gap
 from newsletter.links import Links
 from newsletter.models import Editor, Notice, NoticeKind, Subscriber
+from newsletter.notices import troubles
 from newsletter.notices.desk import bound
 from newsletter.notices.letters import desk, editors, readers, signup
-from newsletter.notices.letters.editors import Standing
 from newsletter.notices.letters.paper import Letter
 from newsletter.settings import Settings
 from newsletter.tokens import Purpose, tokens_of
@@ -206,54 +206,7 @@ def _proof(writer: Writer) -> Letter:
 
 
 def _trouble(writer: Writer) -> Letter:
-    """What is in the way: the relay, unless the facts name something else."""
-    write = TROUBLES.get(writer.notice.facts.get("what", ""), _relay_trouble)
-    return write(writer)
-
-
-def _late(writer: Writer) -> Letter:
-    return editors.late(
-        writer.settings,
-        writer.locale,
-        number=int(writer.fact("issue")),
-        slot=writer.moment("slot"),
-        planned=bool(writer.notice.facts["planned"]),
-    )
-
-
-def _unapproved(writer: Writer) -> Letter:
-    return editors.unapproved(writer.settings, writer.locale, number=int(writer.fact("issue")))
-
-
-def _faults(writer: Writer) -> Letter:
-    return editors.faults(
-        writer.settings,
-        writer.locale,
-        number=int(writer.fact("issue")),
-        words=writer.fact("words"),
-        planned=bool(writer.notice.facts["planned"]),
-        cadence=writer.notice.facts["cadence"],
-    )
-
-
-def _missed(writer: Writer) -> Letter:
-    return editors.missed(
-        writer.settings,
-        writer.locale,
-        cadence=writer.fact("cadence"),
-        slots=[datetime.fromisoformat(slot) for slot in writer.notice.facts["slots"]],
-        gone=bool(writer.notice.facts["gone"]),
-    )
-
-
-def _relay_trouble(writer: Writer) -> Letter:
-    return editors.trouble(
-        writer.settings,
-        writer.locale,
-        number=int(writer.fact("issue")),
-        words=writer.fact("words"),
-        paused=bool(writer.notice.facts["paused"]),
-    )
+    return troubles.write(writer.settings, writer.locale, writer.notice.facts)
 
 
 def _alarm(writer: Writer) -> Letter:
@@ -326,24 +279,6 @@ def _reader(writer: Writer) -> Subscriber:
     return writer.subscriber
 
 
-def _reputation(writer: Writer) -> Letter:
-    facts = writer.notice.facts
-    return editors.reputation(
-        writer.settings,
-        writer.locale,
-        number=int(facts["issue"]),
-        paused=bool(facts["paused"]),
-        counts=Standing(*(int(facts[name]) for name in ("answered", "failed", "complaints"))),
-    )
-
-
-TROUBLES = {
-    "reputation": _reputation,
-    "late": _late,
-    "approval": _unapproved,
-    "faults": _faults,
-    "slots": _missed,
-}
 LETTERS: dict[NoticeKind, Callable[[Writer], Letter]] = {
     NoticeKind.CONFIRM: _confirm,
     NoticeKind.REMINDER: _reminder,

@@ -87,7 +87,7 @@ def _mail(number: int, to: str) -> bytes:
     if turn < 4:
         return dsn(to, recipient=reader)
     if turn < 7:
-        words = "552 5.2.2 <%s>: the mailbox is full" % reader
+        words = f"552 5.2.2 <{reader}>: the mailbox is full"
         return dsn(to, status="5.2.2", words=words, recipient=reader)
     if turn == 7:
         return dsn(to, status="4.4.1", action="delayed", words="451 no route", recipient=reader)

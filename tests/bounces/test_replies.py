@@ -37,8 +37,8 @@ def relay() -> Iterator[RelayLog]:
 
 @pytest.fixture
 def settings(settings: Settings, relay: RelayLog) -> Settings:
-    own = {"return_path": "bounce@nieuws.test", "reply_to": TO, "forward_rate": None}
-    return replace(settings, mail_server="127.0.0.1", mail_port=relay.port, **own)
+    mine = replace(settings, return_path="bounce@nieuws.test", reply_to=TO, forward_rate=None)
+    return replace(mine, mail_server="127.0.0.1", mail_port=relay.port)
 
 
 def pass_on(database: Database, settings: Settings, now: datetime, *mails: bytes) -> int:

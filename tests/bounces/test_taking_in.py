@@ -120,4 +120,4 @@ def test_files_mboxes_and_maildirs_hold_messages(tmp_path: Path) -> None:
     (tmp_path / "mail" / "tmp" / "half").write_bytes(b"Subj")
     found = dict(files.messages([tmp_path]))
     assert [raw.split()[1] for raw in found.values()] == [b"b", b"c", b"d", b"a"]
-    assert list(found)[0].endswith("box:1")
+    assert next(iter(found)).endswith("box:1")

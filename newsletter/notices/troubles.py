@@ -1,0 +1,68 @@
+"""Letters about trouble with an issue, from the facts of their notice."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from newsletter.notices.letters import editors
+from newsletter.notices.letters.editors import Standing
+from newsletter.notices.letters.paper import Letter
+from newsletter.settings import Settings
+
+Facts: TypeAlias = Mapping[str, Any]
+
+
+def write(settings: Settings, locale: str, facts: Facts) -> Letter:
+    """What is in the way: the relay, unless the facts name something else. KeyError for a fact that
+    is not there: the notice is parked."""
+    return TROUBLES.get(facts.get("what", ""), _relay)(settings, locale, facts)
+
+
+def _relay(settings: Settings, locale: str, facts: Facts) -> Letter:
+    number, paused = int(facts["issue"]), bool(facts["paused"])
+    return editors.trouble(settings, locale, number=number, words=facts["words"], paused=paused)
+
+
+def _late(settings: Settings, locale: str, facts: Facts) -> Letter:
+    slot, planned = datetime.fromisoformat(facts["slot"]), bool(facts["planned"])
+    return editors.late(settings, locale, number=int(facts["issue"]), slot=slot, planned=planned)
+
+
+def _unapproved(settings: Settings, locale: str, facts: Facts) -> Letter:
+    return editors.unapproved(settings, locale, number=int(facts["issue"]))
+
+
+def _faults(settings: Settings, locale: str, facts: Facts) -> Letter:
+    return editors.faults(
+        settings,
+        locale,
+        number=int(facts["issue"]),
+        words=facts["words"],
+        planned=bool(facts["planned"]),
+        cadence=facts["cadence"],
+    )
+
+
+def _missed(settings: Settings, locale: str, facts: Facts) -> Letter:
+    return editors.missed(
+        settings,
+        locale,
+        cadence=facts["cadence"],
+        slots=[datetime.fromisoformat(slot) for slot in facts["slots"]],
+        gone=bool(facts["gone"]),
+    )
+
+
+def _reputation(settings: Settings, locale: str, facts: Facts) -> Letter:
+    counts = Standing(*(int(facts[name]) for name in ("answered", "failed", "complaints")))
+    number, paused = int(facts["issue"]), bool(facts["paused"])
+    return editors.reputation(settings, locale, number=number, counts=counts, paused=paused)
+
+
+TROUBLES: Mapping[str, Callable[[Settings, str, Facts], Letter]] = {
+    "late": _late,
+    "approval": _unapproved,
+    "faults": _faults,
+    "slots": _missed,
+    "reputation": _reputation,
+}
