@@ -67,7 +67,7 @@ def heed(session: Session, settings: Settings, number: int, now: datetime) -> To
     if not (taken and taken[0]):
         return None
     why = (
-        f"of {counts.answered} messages {counts.failed} came back or were refused "
+        f"reputation: of {counts.answered} messages {counts.failed} came back or were refused "
         f"and {counts.complaints} were called spam"
     )
     paused = found == PAUSE and publishing.hold_back(session, number, why)

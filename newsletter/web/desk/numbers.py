@@ -6,11 +6,14 @@ from sqlalchemy.orm import Session
 from newsletter import i18n, statistics
 from newsletter.models import Role
 from newsletter.statistics import IssueRow
-from newsletter.web.desk import sheets
+from newsletter.web.desk import reception, sheets
 from newsletter.web.desk import subscriber_words as words
 from newsletter.web.desk.ground import blueprint, needs, show
-from newsletter.web.desk.sheets import OF_ISSUE, OVERVIEW, Sheet
+from newsletter.web.desk.sheets import Sheet
 from newsletter.web.page import locale, state
+
+OVERVIEW = {**sheets.OVERVIEW, "reception": reception.by_issue}
+OF_ISSUE = {"reception": reception.by_domain, **sheets.OF_ISSUE}
 
 
 @blueprint.get("/numbers")
@@ -51,6 +54,7 @@ def numbers_issue(number: int) -> Response:
         sheets=made,
         downloads=paths,
         counted_at=counted_at,
+        reception=reception,
         number=_number,
     )
 

@@ -9,13 +9,14 @@ from flask import Response, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from newsletter import i18n
+from newsletter import i18n, statistics
 from newsletter.delivery import ledger
 from newsletter.editors import people
 from newsletter.errors import FixRequest
 from newsletter.i18n import LOCALES, _
 from newsletter.issues import approving, arranging, holding, intros, publishing
 from newsletter.models import Issue, Role
+from newsletter.web.desk import reception
 from newsletter.web.desk.ground import blueprint, me, needs, refused, row_number, say, show
 from newsletter.web.desk.issues import words
 from newsletter.web.desk.issues.ground import (
@@ -58,6 +59,7 @@ def issues_one(number: int) -> Response:
             "people": [one for one in people.listed(session) if one.active],
         }
         progress = ledger.progress(session, number, moment) if issue.planned_at else None
+        [standing] = statistics.issues(session, 1, number) if issue.planned_at else [None]
     deeds = {deed for deed in DEEDS if may(issue, deed)}
     if progress is None or not progress.refused:
         deeds.discard("retry")
@@ -66,6 +68,8 @@ def issues_one(number: int) -> Response:
         "issues/one.html",
         deeds=deeds,
         progress=progress,
+        counts=standing.counts if standing else None,
+        reception=reception,
         rate=rate,
         left=left,
         arranges=can_arrange(issue),

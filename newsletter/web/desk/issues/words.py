@@ -30,6 +30,7 @@ REASONS = {
     "late": _("Het kon niet op tijd vertrekken. Nu beslist een mens."),
     "approval": _("Het mocht vertrekken, maar wat er nu in staat is nog niet goedgekeurd."),
     "the proof": _("De proef bereikte niemand van de redactie. Nu beslist een mens."),
+    "reputation": _("Te veel mail kwam niet aan of werd spam genoemd. Nu beslist een mens."),
     "stopped": _("Iemand hield het tegen."),
 }
 LEFT_OUT = {
