@@ -3,7 +3,7 @@
 An entry is a keyed hash (PRV-12), so it may outlive the person's row and names nobody.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -94,40 +94,38 @@ def add_all(
     addresses: Mapping[str, str | None],
     now: datetime,
 ) -> None:
-    """Suppress many canonical addresses, each with its own why, in three statements."""
+    """Suppress many canonical addresses, each with its own why, in a few statements."""
     keys = {address: tokens.address_keys(address) for address in addresses}
-    session.execute(
-        new_rows(session, Suppression),
-        [
-            {"address_key": key, "reason": reason, "since": now}
-            for key in sorted(all_keys[0] for all_keys in keys.values())
-        ],
-    )
-    wanted = [key for all_keys in keys.values() for key in all_keys]
-    rows = (
-        select(Suppression)
-        .where(Suppression.address_key.in_(wanted))
-        .order_by(Suppression.address_key)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    known = {entry.address_key: entry for entry in session.scalars(rows)}
+    known = _locked(session, [key for found in keys.values() for key in found])
+    first = sorted(found[0] for found in keys.values() if not known.keys() & set(found))
+    if first:
+        rows = [{"address_key": key, "reason": reason, "since": now} for key in first]
+        session.execute(new_rows(session, Suppression), rows)
+        known |= _locked(session, first)
     for address, why in addresses.items():
-        for key in keys[address]:
-            if key in known:
-                _put(known[key], reason, now, why)
+        entry = next(known[key] for key in keys[address] if key in known)
+        _put(entry, reason, now, why)
     session.flush()
+
+
+def _locked(session: Session, keys: Collection[str]) -> dict[str, Suppression]:
+    """Those of these entries that there are, in one order, so that nobody waits in a circle."""
+    query = select(Suppression).where(Suppression.address_key.in_(keys))
+    fresh = query.order_by(Suppression.address_key).with_for_update()
+    found = session.scalars(fresh.execution_options(populate_existing=True))
+    return {entry.address_key: entry for entry in found}
 
 
 def _put(entry: Suppression, reason: SuppressionReason, now: datetime, why: str | None) -> None:
     """A reason comes to an entry."""
-    erased = reason is SuppressionReason.ERASED
-    if entry.lifted_at is None and (entry.reason in FINAL or erased) and reason not in FINAL:
-        if erased:
-            entry.erased_at = entry.erased_at or now
+    erased, in_force = reason is SuppressionReason.ERASED, entry.lifted_at is None
+    if not in_force:
+        entry.erased_at = None  # of another time
+    if erased:
+        entry.erased_at = entry.erased_at or now
+    if in_force and reason not in FINAL and (erased or entry.reason in FINAL):
         return
     entry.reason, entry.since, entry.why = reason, now, _nameless(why)
-    entry.erased_at = now if erased else None
     entry.lifted_at = entry.lifted_why = None
 
 

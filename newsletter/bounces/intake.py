@@ -7,7 +7,7 @@ Message-ID can move anything (RFC 3464 appendix C; SMT-13); each report counts o
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 
@@ -23,7 +23,7 @@ from newsletter.bounces.setbacks import Blow
 from newsletter.delivery import ledger
 from newsletter.delivery.ledger import Bounced
 from newsletter.delivery.return_path import Returned, ReturnPath, Sent
-from newsletter.models import Notice, SetbackKind
+from newsletter.models import Notice, NoticeKind, SetbackKind
 from newsletter.settings import Settings
 from newsletter.subscribers import leaving
 from newsletter.subscribers.leaving import Wish
@@ -33,6 +33,8 @@ BATCH = 500  # findings in one transaction
 ROUTE = "mail"  # how somebody left, in their proof
 OF_ISSUE = re.compile(r"\d{1,9}\.")  # before the token in the Message-ID of a delivery
 MAX_STATUS = 12
+# Letters to another address than the reader's own: what comes back of them says nothing of theirs.
+AWAY = (NoticeKind.NEW_ADDRESS, NoticeKind.ADDRESS_CHANGED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +211,7 @@ def _blows(
     struck = [(one, one.setback, one.about) for one in findings if one.setback and one.about]
     ids = {sent: {about.id for _one, _kind, about in struck if about.sent is sent} for sent in Sent}
     rows = ledger.by_id(session, ids[Sent.DELIVERY])
-    letters = _notices(session, ids[Sent.NOTICE])
+    letters = _notices(session, ids[Sent.NOTICE], AWAY)
     readers = {row.subscriber_id for row in rows.values()}
     confirmed = setbacks.lock(session, readers | {reader for reader, _at in letters.values()})
     blows = []
@@ -224,8 +226,11 @@ def _blows(
     return blows, confirmed
 
 
-def _notices(session: Session, ids: set[int]) -> dict[int, tuple[int, datetime]]:
+def _notices(
+    session: Session, ids: set[int], without: Collection[NoticeKind] = ()
+) -> dict[int, tuple[int, datetime]]:
     """Reader and time of those of these letters that went to a reader."""
-    query = select(Notice.id, Notice.subscriber_id, Notice.created_at).where(Notice.id.in_(ids))
+    columns = (Notice.id, Notice.subscriber_id, Notice.created_at)
+    query = select(*columns).where(Notice.id.in_(ids), Notice.kind.not_in(without))
     found = session.execute(query) if ids else ()
     return {id: (reader, at) for id, reader, at in found if reader is not None}

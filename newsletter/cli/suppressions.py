@@ -16,6 +16,9 @@ from newsletter.subscribers import consent, privacy
 from newsletter.tokens import tokens_of
 
 
+UNTIL = {"confirmed": "the person confirms again", "staff": "staff lifts it"}
+
+
 @click.group("suppressions")
 def command() -> None:
     """Addresses that must not be mailed, kept as keyed hashes."""
@@ -32,7 +35,9 @@ def list_suppressions(as_json: bool) -> None:
                 "address_key": row.address_key,
                 "reason": row.reason.value,
                 "since": row.since.isoformat(),
+                "until": suppression.until(row).value,
                 "why": row.why,
+                "erased_at": row.erased_at.isoformat() if row.erased_at else None,
                 "lifted_at": row.lifted_at.isoformat() if row.lifted_at else None,
                 "lifted_why": row.lifted_why,
             }
@@ -41,8 +46,12 @@ def list_suppressions(as_json: bool) -> None:
     if as_json:
         return print_json(rows)
     for row in rows:
-        lifted = f", lifted {row['lifted_at']}: {row['lifted_why']}" if row["lifted_at"] else ""
-        click.echo(f"{row['address_key'][:16]}…  {row['reason']} since {row['since']}{lifted}")
+        end = f"until {UNTIL[row['until']]}"
+        if row["lifted_at"]:
+            end = f"lifted {row['lifted_at']}: {row['lifted_why']}"
+        why = f" ({row['why']})" if row["why"] else ""
+        key, since = row["address_key"][:16], row["since"]
+        click.echo(f"{key}…  {row['reason']}{why} since {since}, {end}")
     return None
 
 
@@ -105,6 +114,7 @@ def _entries(file: TextIO) -> list[suppression.Entry]:
                 reason=SuppressionReason(row["reason"]),
                 since=datetime.fromisoformat(row["since"]),
                 why=row["why"],
+                erased_at=_moment(row.get("erased_at")),
             )
             for row in json.load(file)
             if row["lifted_at"] is None
@@ -113,6 +123,10 @@ def _entries(file: TextIO) -> list[suppression.Entry]:
         raise FixRequest(
             f"{file.name} is not a list of `newsletter suppressions list --json`: {error!r}."
         ) from None
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 @command.command("forget")

@@ -16,6 +16,7 @@ from newsletter.models import (
     FormRequest,
     Notice,
     NoticeKind,
+    Setback,
     Subscriber,
     Suppression,
     SurveyAnswer,
@@ -28,6 +29,7 @@ from newsletter.tokens import tokens_of
 PEOPLE = 500  # whose rows are read together
 # Of a letter to a new address: what became of it says whether that address reads Fiabel (SEC-07).
 QUIET = ("kind", "created_at")
+SUPPRESSION = ("reason", "since", "why", "lifted_at", "lifted_why")
 Facts: TypeAlias = dict[str, Any]
 # The tables that hold rows about people: what says whose they are, and what of them is told.
 ROWS: dict[str, tuple[type[Base], InstrumentedAttribute[Any], tuple[str, ...]]] = {
@@ -46,6 +48,7 @@ ROWS: dict[str, tuple[type[Base], InstrumentedAttribute[Any], tuple[str, ...]]] 
         Delivery.subscriber_id,
         ("issue_number", "state", "settled_at", "status", "reply", "bounced_at"),
     ),
+    "setbacks": (Setback, Setback.subscriber_id, ("kind", "issue_number", "at")),
     "notices": (
         Notice,
         Notice.subscriber_id,
@@ -86,7 +89,7 @@ def copies(session: Session, settings: Settings, people: Sequence[Subscriber]) -
             **_plain(one, "created_at", "confirmed_at", "left_at", "paused_until"),
             "consents": [_consent(event) for event in proofs.get(one.id, [])],
             **{name: theirs[name] for name in ("requests", "new_address_asked", "survey_answer")},
-            "deliveries": theirs["deliveries"],
+            **{name: theirs[name] for name in ("deliveries", "setbacks")},
             "newest_item_received": cursors.get(one.id),
             "notices": theirs["notices"],
             "suppression": blocked.get(one.canonical),
@@ -114,7 +117,7 @@ def _suppressions(
     keys = {key: canonical for canonical in canonicals for key in tokens.address_keys(canonical)}
     query = select(Suppression).where(Suppression.address_key.in_(keys))
     return {
-        keys[entry.address_key]: _plain(entry, "reason", "since", "why", "lifted_at", "lifted_why")
+        keys[entry.address_key]: _plain(entry, *SUPPRESSION)
         for entry in session.scalars(query.order_by(Suppression.since))
     }
 

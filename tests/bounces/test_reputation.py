@@ -62,7 +62,9 @@ def test_smt_19_a_few_are_told_about_once_and_too_many_pause_the_issue(
     assert heed(world) == reputation.Told(1, paused=True)
     issue = world.session.get_one(Issue, 1)
     assert issue.state is IssueState.PAUSED
-    assert issue.why == "reputation: of 90 messages 5 came back or were refused and 0 were called spam"
+    assert (
+        issue.why == "reputation: of 90 messages 5 came back or were refused and 0 were called spam"
+    )
     assert issue.ask_at is None  # no relay ends it
     assert heed(world) is None
     assert len(letters(world.session)) == 4

@@ -19,6 +19,7 @@ from newsletter.models import (
     Notice,
     NoticeKind,
     NoticeState,
+    Setback,
     Subscriber,
     SubscriberState,
     SuppressionReason,
@@ -98,6 +99,7 @@ def whole_life(session: Session, settings: Settings, now: datetime) -> Subscribe
     plan_delivery(session, someone, now)
     refused = {"state": DeliveryState.REFUSED, "settled_at": now, "reply": SAID}
     session.execute(update(Delivery).values(**refused))
+    session.add(Setback(sent="d", sent_id=1, kind="hard", subscriber_id=someone.id, at=now))
     theirs = (Notice.subscriber_id == someone.id, Notice.kind == NoticeKind.CONFIRM)
     carried = update(Notice).where(*theirs)
     session.execute(carried.values(state=NoticeState.SENT, settled_at=now, reply=SAID))

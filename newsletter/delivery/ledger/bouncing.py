@@ -71,6 +71,7 @@ def refusals(session: Session, planned_after: datetime, limit: int) -> list[Row]
             Issue.planned_at > planned_after,
             is_closed(),
             Delivery.state == DeliveryState.REFUSED,
+            Delivery.settled_at.is_not(None),
             ~select(Setback.sent_id).where(*mine, settled).exists(),
         )
         .order_by(Delivery.id)
