@@ -146,8 +146,8 @@ def test_many_at_once_are_what_each_would_be(
     suppression.add_all(session, both, BOUNCED, whys, now + DAY)
     found = {name: suppression.is_suppressed(session, both, f"{name}@x.example") for name in "abc"}
     assert [one and one.reason.value for one in found.values()] == ["bounced", "never", "bounced"]
-    assert found["c"] and found["c"].why == "says <address>"
-    assert found["a"] and found["a"].erased_at == now
+    words = [(one.why, one.erased_at) for one in found.values() if one]
+    assert words == [("hard 1", now), (None, None), ("says <address>", None)]
 
 
 def test_the_copy_of_ones_data_tells_what_came_back(world: World) -> None:

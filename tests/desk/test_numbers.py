@@ -3,11 +3,21 @@
 import csv
 import io
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from newsletter.jobs import counting
-from newsletter.models import ConsentEvent, DeliveryState, IssueState, Role, SubscriberState
+from newsletter.models import (
+    ConsentEvent,
+    Delivery,
+    DeliveryState,
+    IssueState,
+    Role,
+    Setback,
+    SubscriberState,
+)
 from newsletter.web.desk import charts, sheets
 from newsletter.web.desk.sheets import OF_ISSUE, OVERVIEW, Sheet
 from tests.desk.conftest import Desk
@@ -77,6 +87,29 @@ def test_an_issue_by_domain_and_reply(counted: Desk) -> None:
     assert client.get("/desk/numbers/issues/9/domains.csv").status_code == 404
     replies = rows(client.get("/desk/numbers/issues/1/replies.csv").text)
     assert replies[1] == ["5.1.1", "het adres", "Geweigerd", "1"]
+
+
+def test_how_our_mail_was_received_is_shown_by_issue_and_by_domain(counted: Desk) -> None:
+    with counted.database.write() as session:
+        row = session.scalars(select(Delivery).where(Delivery.issue_number == 1)).all()[5]
+        about = {"sent": "d", "sent_id": row.id, "subscriber_id": row.subscriber_id}
+        session.add(Setback(kind="complaint", issue_number=1, at=NOW, **about))
+    counting.count(counted.database, counted.settings)
+    client = counted(Role.EDITOR)
+    shares = ["12", "1", "8,33 %", "1", "8,33 %"]
+    whole = rows(client.get("/desk/numbers/reception.csv").text)[1:]
+    assert whole == [["2", "0", "0", "–", "0", "–"], ["1", *shares]]
+    apart = rows(client.get("/desk/numbers/issues/1/reception.csv").text)[1:]
+    assert apart == [["groot.example", *shares]]
+    for path in ("/desk/numbers/issues/1", "/desk/issues/1"):
+        page = client.get(path).text
+        assert "Niet aangekomen: 8,33 %. Spam genoemd: 8,33 %." in page
+        assert "te veel" not in page  # of twelve readers a share says nothing
+    assert "Boven 5 % of 0,3 % pauzeert het nummer." in client.get("/desk/numbers").text
+    strict = replace(counted.settings, reputation_sample=10)
+    known = counted.app.extensions["newsletter"]
+    counted.app.extensions["newsletter"] = replace(known, settings=strict)
+    assert "Dat is te veel." in client.get("/desk/issues/1").text
 
 
 def test_nothing_to_count_is_said(desk: Desk) -> None:

@@ -24,6 +24,7 @@ from newsletter.models import (
     Notice,
     NoticeState,
     RequestKind,
+    Setback,
     Subscriber,
     SubscriberState,
     SuppressionReason,
@@ -169,6 +170,22 @@ def test_the_run_takes_all_batches_and_is_said(
     gone = nightly.forget_old(database, settings, now + 30 * DAY)
     assert gone == {"requests of the forms that were never settled": 5}
     assert nightly.forget_old(database, settings, now + 30 * DAY) == {}
+
+
+def test_what_came_back_goes_with_the_words_and_complaints_stay(
+    database: Database, settings: Settings, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    with database.write() as session:
+        for number in range(5):
+            for kind in ("soft", "complaint"):
+                about = {"sent": "d", "sent_id": number, "subscriber_id": 1}
+                session.add(Setback(kind=kind, at=now, **about))
+    late = now + timedelta(days=settings.reply_days)
+    assert nightly.forget_old(database, settings, late - DAY) == {}
+    assert nightly.forget_old(database, settings, late + DAY) == {"mails that came back": 5}
+    with database.read() as session:
+        assert len(session.scalars(select(Setback)).all()) == 5
 
 
 def test_the_clock_does_it_once_a_night_also_after_it_slept(
