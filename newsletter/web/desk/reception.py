@@ -16,10 +16,7 @@ from newsletter.web.desk.sheets import ISSUES, Cell, Sheet
 from newsletter.web.page import locale, state
 
 SHOWN = 12  # bars
-HEADS = (
-    *(_("Afgehandelde mails"), _("Niet aangekomen"), _("Deel niet aangekomen")),
-    *(_("Spam genoemd"), _("Deel spam")),
-)
+HEADS = (_("Mails"), _("Niet aangekomen"), _("Deel"), _("Spam"), _("Deel spam"))
 VERDICTS = {
     reputation.WARN: _("Dat is veel."),
     reputation.PAUSE: _("Dat is te veel."),
