@@ -12,8 +12,9 @@ FROM_LINE = re.compile(rb"From \S+ +.*\d{1,2}:\d{2}(?::\d{2})?.* \d{4}\b.*\r?\n?
 ONE_MESSAGE = (".eml", ".txt", ".msg")  # one message each, whatever the first line looks like
 
 
-def messages(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Each message below `path` with the name of its place; what is longer than a reader reads is cut.
+def messages(path: Path, *, whole: bool = False) -> Iterator[tuple[str, bytes]]:
+    """Each message below `path` with the name of its place; unless `whole`, what is longer than is
+    read is cut.
 
     Files come in the order of their names, hidden ones and Maildir's `tmp` not at all. Raises
     FixRequest when a file cannot be read.
@@ -23,7 +24,7 @@ def messages(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
         files = sorted(filter(_counts, path.rglob("*"))) if path.is_dir() else [path]
         for file in files:
-            yield from _in_file(file)
+            yield from _in_file(file, -1 if whole else LIMIT)
     except OSError as error:
         raise FixRequest(f"{error.filename or path} cannot be read: {error.strerror}.") from error
 
@@ -32,17 +33,18 @@ def _counts(file: Path) -> bool:
     return file.is_file() and not file.name.startswith(".") and file.parent.name != "tmp"
 
 
-def _in_file(file: Path) -> Iterator[tuple[str, bytes]]:
+def _in_file(file: Path, limit: int) -> Iterator[tuple[str, bytes]]:
     with file.open("rb") as opened:
-        start = opened.read(LIMIT)
-        if file.suffix.lower() in ONE_MESSAGE or not FROM_LINE.match(start.partition(b"\n")[0]):
-            yield str(file), start
-            return
+        first = opened.readline(LIMIT)
         opened.seek(0)
-        yield from ((f"{file}#{n}", raw) for n, raw in enumerate(_in_mbox(opened), start=1))
+        if file.suffix.lower() in ONE_MESSAGE or not FROM_LINE.match(first):
+            yield str(file), opened.read(limit)
+            return
+        found = _in_mbox(opened, limit)
+        yield from ((f"{file}#{n}", raw) for n, raw in enumerate(found, start=1))
 
 
-def _in_mbox(lines: Iterator[bytes]) -> Iterator[bytes]:
+def _in_mbox(lines: Iterator[bytes], limit: int) -> Iterator[bytes]:
     message: list[bytes] = []
     size, empty = 0, True
     for line in lines:
@@ -50,7 +52,7 @@ def _in_mbox(lines: Iterator[bytes]) -> Iterator[bytes]:
             if message:
                 yield b"".join(message)
             message, size = [], 0
-        elif size < LIMIT:
+        elif limit < 0 or size < limit:
             message.append(line)
             size += len(line)
         empty = not line.strip()

@@ -15,7 +15,6 @@ from newsletter.models import SuppressionReason
 from newsletter.subscribers import consent, privacy
 from newsletter.tokens import tokens_of
 
-
 UNTIL = {"confirmed": "the person confirms again", "staff": "staff lifts it"}
 
 
