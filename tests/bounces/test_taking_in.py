@@ -8,13 +8,27 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from newsletter.bounces import files
+from newsletter.bounces import files, intake
 from newsletter.bounces.intake import Counts, Incoming
 from newsletter.db import Database
+from newsletter.delivery.return_path import ReturnPath
+from newsletter.delivery.sender import utcnow
 from newsletter.jobs import reports
-from newsletter.models import Delivery, Setback, Subscriber, SubscriberState
+from newsletter.models import (
+    Delivery,
+    DeliveryState,
+    Entry,
+    Issue,
+    IssueState,
+    Setback,
+    Subscriber,
+    SubscriberState,
+)
 from newsletter.settings import Settings
 from tests.bounces.mails import dsn, person, vacation
 from tests.bounces.world import BOX, World
@@ -106,6 +120,50 @@ def test_two_workers_at_once_count_each_report_once(
     both = found[0] + found[1]
     assert (both.reports, both.again, both.suppressed) == (2 * READERS, READERS, READERS)
     assert numbers(database) == (READERS, READERS, READERS)
+
+
+@pytest.mark.parametrize("extra", ["", "Auto-Submitted: auto-generated\n", "Subject: \n"])
+def test_uns_10_an_empty_mail_to_the_address_of_the_header_is_enough(
+    database: Database, settings: Settings, paths: list[str], extra: str
+) -> None:
+    made = ReturnPath(settings)
+    address = made.to_leave(made.leave_token(3).decode())
+    mail = f"From: somebody@else.example\nTo: {address}\n{extra}\n".encode()
+    assert reports.take_in(database, settings, [Incoming(mail)]).left == 1
+    with database.read() as session:
+        assert session.get_one(Subscriber, 3).state is SubscriberState.LEFT
+
+
+def test_the_clock_weighs_what_was_refused_and_stops_a_bad_issue(
+    database: Database, settings: Settings, paths: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.write() as session:
+        issue = session.get_one(Issue, 1)
+        issue.state, issue.sent_at = IssueState.SENDING, None
+        issue.planned_at = utcnow()
+        for row in session.scalars(select(Delivery).order_by(Delivery.id).limit(7)):
+            row.state, row.settled_at = DeliveryState.REFUSED, utcnow()
+            row.status, row.reply = "5.1.1", "550 5.1.1 no such user"
+    monkeypatch.setattr(reports, "BATCH", 5)
+    few = replace(settings, reputation_sample=10)
+    assert reports.weigh(database, few) == 7
+    assert numbers(database) == (0, 7, 7)
+    assert reports.weigh(database, few) == 0
+    with database.read() as session:
+        assert session.get_one(Issue, 1).state is IssueState.PAUSED
+        [line] = session.scalars(select(Entry)).all()
+        assert (line.actor, line.action, line.subject) == ("clock", "issue.pause", "issue 1")
+
+
+@pytest.mark.sqlite("no database is asked")
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(raw=st.binary(max_size=300), to=st.none() | st.text(max_size=60))
+def test_no_bytes_and_no_address_of_a_stranger_prove_anything(
+    settings: Settings, raw: bytes, to: str | None
+) -> None:
+    header = b"To: bounce+d" + raw[:30].hex().encode()[:30] + b"@nieuws.test\n"
+    for message in (raw, header + raw, header + b"Message-ID: <1." + raw.hex().encode() + b"@x>"):
+        assert [one.about for one in intake.look(settings, Incoming(message, to))] == [None]
 
 
 @pytest.mark.sqlite("files are read the same way for either database")
