@@ -25,8 +25,20 @@ def take_in(database: Database, settings: Settings, messages: Iterable[Incoming]
     """
     total = Counts()
     for batch in _batches(settings, messages):
-        total += _take(database, settings, batch)
+        total += take(database, settings, batch)
     return total
+
+
+def take(database: Database, settings: Settings, batch: list[Finding]) -> Counts:
+    """Do what at most BATCH findings call for, in one transaction; raises as `take_in` does."""
+    for left in reversed(range(TRIES)):
+        try:
+            with database.write() as session:
+                return intake.take(session, settings, batch, utcnow())
+        except UNAVAILABLE as error:
+            if not left:
+                raise TryLater(unusable(error)) from error
+    raise AssertionError("a transaction is tried at least once")
 
 
 def weigh(database: Database, settings: Settings, stop: threading.Event | None = None) -> int:
@@ -68,14 +80,3 @@ def _batches(settings: Settings, messages: Iterable[Incoming]) -> Iterator[list[
             batch, held = [], 0
     if batch:
         yield batch
-
-
-def _take(database: Database, settings: Settings, batch: list[Finding]) -> Counts:
-    for left in reversed(range(TRIES)):
-        try:
-            with database.write() as session:
-                return intake.take(session, settings, batch, utcnow())
-        except UNAVAILABLE as error:
-            if not left:
-                raise TryLater(unusable(error)) from error
-    raise AssertionError("a transaction is tried at least once")
