@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy.orm import Session
@@ -36,6 +37,8 @@ MISSING = {
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "sqlite(why): of what uses a database, runs on SQLite only")
     config.addinivalue_line("markers", "postgresql: runs on PostgreSQL; skipped without one")
+    hypothesis.settings.register_profile("house", deadline=None)  # machines are busy at times
+    hypothesis.settings.load_profile("house")
     remember_statements()
     remember_routes()
 

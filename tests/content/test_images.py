@@ -241,7 +241,7 @@ def test_a_file_that_was_cut_off_is_refused(whole: bytes) -> None:
 SEEDS = [jpeg(), with_exif(6), saved(drawing(), "PNG"), files.moving("GIF"), files.moving("WEBP")]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.sampled_from(SEEDS), st.data())
 def test_a_file_made_to_break_a_reader_breaks_nothing(seed: bytes, data: st.DataObject) -> None:
     """Bytes changed at random: refused in words, or a clean picture; never another error."""
