@@ -11,6 +11,7 @@ from sqlalchemy import select
 from newsletter.app import create_app
 from newsletter.cli import main
 from newsletter.db import Database
+from newsletter.jobs import tasks
 from newsletter.models import Notice, NoticeKind
 from newsletter.settings import Settings
 
@@ -96,3 +97,20 @@ def test_the_log_by_commands(database: Database) -> None:
         connection.exec_driver_sql("UPDATE audit SET action = 'x' WHERE number = 2")
     assert json.loads(run("audit", "verify", "--json", code=1).output)["broken"]
     assert "line 2 is not what was written" in run("audit", "verify", code=1).stderr
+
+
+def test_the_log_is_compared_with_what_was_noted(settings: Settings, database: Database) -> None:
+    run(*AN, "--role", "administrator")
+    tasks.note_log(database, settings)
+    verdict = json.loads(run("audit", "verify", "--json").output)
+    assert (verdict["lines"], verdict["noted"], verdict["broken"]) == (1, 1, None)
+    assert "Compared with 1 noted" in run("audit", "verify").output
+    mine = ("audit", "verify", "--lines", "1", "--head")
+    run(*mine, verdict["head"])
+    assert "not the one that was noted" in run(*mine, "0" * 64, code=1).stderr
+    assert "ends before it" in run("audit", "verify", "--lines=2", "--head=x", code=1).stderr
+    run(*mine[:-1], code=2)
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER audit_stay_delete")
+        connection.exec_driver_sql("DELETE FROM audit")
+    assert "line 1 was noted, and the log ends before it" in run("audit", "verify", code=1).stderr
