@@ -136,7 +136,7 @@ def _run_slot(
             record.outcome = f"compiled issue {issue.number}"
             if issue.state is IssueState.COMPILED:
                 holding.hold(session, settings, issue, now)
-            _log(session, "issue.compile", f"issue {issue.number}", {"cadence": cadence})
+            _log(session, settings, "issue.compile", f"issue {issue.number}", {"cadence": cadence})
             return issue.number
     except IntegrityError:
         return None
@@ -158,7 +158,7 @@ def advance_issues(database: Database, settings: Settings) -> list[int]:
     with database.write() as session:
         begun = publishing.advance(session, settings, utcnow(), renderings)
         for number in begun:
-            _log(session, "issue.send", f"issue {number}")
+            _log(session, settings, "issue.send", f"issue {number}")
         return begun
 
 
@@ -190,7 +190,7 @@ def deliver(
         with database.write() as session:
             sent = publishing.finish(session, settings, utcnow())
             for number in sent:
-                _log(session, "issue.sent", f"issue {number}")
+                _log(session, settings, "issue.sent", f"issue {number}")
             finished += sent
             due_at = ledger.next_due(session, issue_number)
         if due_at is not None and due_at <= utcnow() + SOON:
@@ -292,7 +292,7 @@ class _Work:
             for number, pause in run.pauses.items():
                 ask_at = self._ask_at() if pause.by_itself else None
                 publishing.pause(session, self.settings, number, pause.why, utcnow(), ask_at=ask_at)
-                _log(session, "issue.pause", f"issue {number}")
+                _log(session, self.settings, "issue.pause", f"issue {number}")
             for number, reply in run.warnings.items():
                 publishing.warn(session, self.settings, number, reply.words, utcnow())
 
@@ -301,16 +301,26 @@ class _Work:
 
 
 def _log(
-    session: Session, action: str, subject: str, facts: Mapping[str, Any] | None = None
+    session: Session,
+    settings: Settings,
+    action: str,
+    subject: str,
+    facts: Mapping[str, Any] | None = None,
 ) -> None:
     """Write in the log of changes that the clock did this."""
-    audit.record(session, audit.CLOCK, action, subject, utcnow(), facts)
+    audit.record(session, settings, audit.CLOCK, action, subject, utcnow(), facts)
 
 
 def unusable(error: Exception) -> str:
     """One sentence for a database that is locked, read-only, away or full."""
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
     return f"The database (DATABASE_URL) cannot be used now: {cause}. Nothing is lost; try again."
+
+
+def note_log(database: Database, settings: Settings) -> None:
+    """Note the newest line of the log of changes on this host, outside the database."""
+    with database.read() as session:
+        audit.note(session, settings)
 
 
 def _something_is_sent(database: Database) -> bool:

@@ -30,6 +30,7 @@ DELIVERY_SECONDS = 2
 ISSUE_SECONDS = 5
 REMIND_SECONDS = 60
 SEAL_SECONDS = 60
+LOG_SECONDS = 60
 COUNT_SECONDS = 45  # totals on the desk are never older than a minute
 PURGE_SECONDS = 3600
 NIGHT_SECONDS = 600  # how often it is asked whether tonight's run is still to come
@@ -63,6 +64,7 @@ class Clock:
             (ISSUE_SECONDS, self.compile_due),
             (REMIND_SECONDS, self.remind),
             (SEAL_SECONDS, self.seal),
+            (LOG_SECONDS, self.note_log),
             (COUNT_SECONDS, self.count),
             (PURGE_SECONDS, self.seal_missed),
             (PURGE_SECONDS, self.purge),
@@ -118,6 +120,10 @@ class Clock:
     def seal_missed(self) -> None:
         """Look through all proofs for one that was never chained."""
         tasks.seal_consents(self.database, everything=True, stop=self.stopping)
+
+    def note_log(self) -> None:
+        """Note how far the log of changes goes."""
+        tasks.note_log(self.database, self.settings)
 
     def count(self) -> None:
         """Make the desk's figures anew."""

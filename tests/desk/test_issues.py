@@ -266,7 +266,7 @@ def test_send_stop_and_resume_say_what_they_will_do(room: Newsroom) -> None:
     assert client.get(f"{path}/order").location == path, "its order is fixed"
     assert "issue.stop" in room.did()
     with room.database.read() as session:
-        assert audit.verify(session).broken is None
+        assert audit.verify(session, room.desk.settings).broken is None
 
 
 @pytest.mark.sqlite("arithmetic")

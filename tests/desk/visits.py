@@ -79,6 +79,11 @@ def _conflict(page: Page) -> None:
     page.get_by_text("Iemand anders was je voor").wait_for()
 
 
+def _somebody(desk: Desk, change: str) -> str:
+    """What is about to be done with a writer."""
+    return f"/desk/people/{desk.editor(Role.WRITER).id}/{change}"
+
+
 def _link(desk: Desk) -> str:
     """The link of an invitation."""
     with desk.database.read() as session:
@@ -150,6 +155,11 @@ LOOKS: dict[str, list[Look]] = {
     "desk.people": [
         Look("people", "/desk/people", ADMINISTRATOR),
         Look("people-wrong", "/desk/people", ADMINISTRATOR, _refused),
+    ],
+    "desk.people_sure": [
+        Look("people-role", lambda desk: _somebody(desk, "role?role=editor"), ADMINISTRATOR),
+        Look("people-deactivate", lambda desk: _somebody(desk, "deactivate"), ADMINISTRATOR),
+        Look("people-reset", lambda desk: _somebody(desk, "reset"), ADMINISTRATOR),
     ],
     "desk.settings": [Look("settings", "/desk/settings", ADMINISTRATOR)],
     "desk.subscribers": [
@@ -265,5 +275,6 @@ NO_LOOKS = {
     "desk.items_frame": "shows what readers get: the mail and the page of an item",
     "security.two_factor_rescue": "leads to security.mf_recovery",
     "accounts.association": "leads to the association's login",
+    "accounts.association_again": "leads to the association's login",
     "accounts.association_back": "leads to the desk",
 }

@@ -183,14 +183,8 @@ def _signed_in(
             place=consent.network(request.remote_addr or ""),
             browser=browsers.in_words(request.user_agent.string),
         )
-        audit.record(
-            session,
-            audit.editor(user.id),
-            "editor.sign_in",
-            f"editor {user.id}",
-            moment,
-            {"by": via},
-        )
+        who = audit.editor(user.id)
+        audit.record(session, settings, who, "editor.sign_in", who, moment, {"by": via})
     g.account, g.sign_in_id = user, row.id
     if not device(user.id):
         g.device = (_device_cookie(user.id), guarding.device(settings, user.id, moment))
@@ -204,7 +198,7 @@ def _signed_out(_app: Flask, user: Account, **_more: Any) -> None:
         if found := signing.found(session, state().settings, key, moment):
             signing.end(session, found[1].id, found[0].id, moment)
             who = audit.editor(found[1].id)
-            audit.record(session, who, "editor.sign_out", f"editor {found[1].id}", moment)
+            audit.record(session, state().settings, who, "editor.sign_out", who, moment)
 
 
 def _old_form(_error: CSRFError) -> Response:

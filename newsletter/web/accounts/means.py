@@ -77,7 +77,7 @@ class RecoveryCodes(MfRecoveryCodesUtil):
             if not factors.use_recovery_code(session, user.id, _all_hashed(code)):
                 return False
             who = audit.editor(user.id)
-            audit.record(session, who, "editor.recovery_used", who, now())
+            audit.record(session, state().settings, who, "editor.recovery_used", who, now())
             people.tell(session, people.get(session, user.id), now())
         return True
 

@@ -93,7 +93,8 @@ def record(
     session: Session, action: str, subject: str, facts: Mapping[str, Any] | None = None
 ) -> None:
     """Write in the log, in the transaction of what it is about, that who is signed in did it."""
-    audit.record(session, audit.editor(me().id), action, subject, page.now(), facts)
+    settings, who = page.state().settings, audit.editor(me().id)
+    audit.record(session, settings, who, action, subject, page.now(), facts)
 
 
 def show(template: str, status: int = 200, **values: Any) -> Response:
