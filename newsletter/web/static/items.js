@@ -42,18 +42,28 @@
         keepalive: last === true,
         headers: { Accept: "application/json", "X-CSRFToken": form.elements.csrf_token.value },
       });
-      if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
+      if (answer.redirected || answer.status === 400 || answer.status === 403) {
+        form.dispatchEvent(new Event("refused"));
+        failed(keeping.dataset.ended);
+        return;
+      }
+      if (!answer.ok) throw new Error(String(answer.status));
       const found = await answer.json();
       keeping.textContent = found.kept;
       trouble.textContent = "";
       remarks.innerHTML = found.remarks;
+      form.dispatchEvent(new Event("kept"));
       show();
     } catch {
-      if (leaving) return;
-      changed = true;
-      keeping.textContent = trouble.textContent = keeping.dataset.failed;
-      timer = setTimeout(keep, 5 * WAIT);
+      failed(keeping.dataset.failed);
     }
+  }
+
+  function failed(why) {
+    if (leaving) return;
+    changed = true;
+    keeping.textContent = trouble.textContent = why;
+    timer = setTimeout(keep, 5 * WAIT);
   }
 
   form.addEventListener("input", function (event) {
