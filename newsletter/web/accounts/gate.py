@@ -134,15 +134,17 @@ def device(editor_id: int) -> str | None:
 def _enter() -> AnyResponse | None:
     if not on_desk(request.path):
         return None
-    sends = request.method not in ("GET", "HEAD", "OPTIONS")
-    if sends and request.headers.get("Sec-Fetch-Site") in OUTSIDE:
-        raise BadRequest
+    counts = True
     if "_user_id" in browser:  # a cookie that we signed
         request.max_content_length = LARGEST_FORM
-        if not _recognise() and sends:
-            return _ended()
-    if sends:
-        csrf.protect()
+        counts = _recognise()
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return None
+    if request.headers.get("Sec-Fetch-Site") in OUTSIDE:
+        raise BadRequest
+    if not counts:
+        return _ended()
+    csrf.protect()
     return None
 
 

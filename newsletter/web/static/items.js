@@ -42,28 +42,21 @@
         keepalive: last === true,
         headers: { Accept: "application/json", "X-CSRFToken": form.elements.csrf_token.value },
       });
-      if (answer.redirected || answer.status === 400 || answer.status === 403) {
-        form.dispatchEvent(new Event("refused"));
-        failed(keeping.dataset.ended);
-        return;
-      }
-      if (!answer.ok) throw new Error(String(answer.status));
+      if (!answer.ok || answer.redirected) throw answer;
       const found = await answer.json();
       keeping.textContent = found.kept;
       trouble.textContent = "";
       remarks.innerHTML = found.remarks;
       form.dispatchEvent(new Event("kept"));
       show();
-    } catch {
-      failed(keeping.dataset.failed);
+    } catch (why) {
+      if (leaving) return;
+      form.dispatchEvent(new Event("refused"));
+      changed = true;
+      const ended = why.redirected || why.status === 400 || why.status === 403;
+      keeping.textContent = trouble.textContent = keeping.dataset[ended ? "ended" : "failed"];
+      timer = setTimeout(keep, 5 * WAIT);
     }
-  }
-
-  function failed(why) {
-    if (leaving) return;
-    changed = true;
-    keeping.textContent = trouble.textContent = why;
-    timer = setTimeout(keep, 5 * WAIT);
   }
 
   form.addEventListener("input", function (event) {

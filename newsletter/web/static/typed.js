@@ -1,4 +1,4 @@
-/* Text that came too late, since its writer was signed out: it stays in this tab, under the address
+/* Text that did not arrive, or after its writer was signed out: it stays in this tab, under the address
    of its form and the number of its writer, and the form offers it again. */
 "use strict";
 
