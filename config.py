@@ -171,11 +171,11 @@ DESK_FRESH_MINUTES = 10.0
 INVITATION_DAYS = 7
 # How long a mailed link for a new password works, in hours.
 NEW_PASSWORD_HOURS = 2.0
-# How many passwords and codes somebody may try for one editor, as 10/hour: in a browser in which
-# that editor signed in before; and the same from each network, and three times that from all other
-# browsers together. So a stranger who guesses locks out other strangers only.
+# How many wrong passwords and codes somebody may try for one editor, as 10/hour: in a browser in
+# which that editor signed in before; and the same from each network, and three times that from all
+# other browsers together. So a stranger who guesses locks out other strangers only.
 DESK_GUESSES = "10/hour"
-# How many tries one network has, for all editors together.
+# How many wrong tries one network has, for all editors together.
 DESK_NETWORK_GUESSES = "60/hour"
 # The association's own login (OpenID Connect): the address of the provider, without
 # /.well-known/openid-configuration; and what it knows us by. Empty: no such login.

@@ -120,3 +120,33 @@ def test_two_browsers_on_one_text(desk_page: Open, served_desk: Desk) -> None:
     text = file.read_text("utf-8")
     assert "title: Van de ene\n" in text
     assert "summary: Van de ander.\n" in text
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("pressed", [True, False])
+def test_what_was_typed_after_the_session_ended_comes_back(
+    desk_page: Open, served_desk: Desk, pressed: bool
+) -> None:
+    page = desk_page(Role.EDITOR)
+    page.goto("/desk/items/moedertaaldag/nl")
+    kept: Any = page.context.cookies()
+    page.context.clear_cookies()
+    body = page.locator("#body")
+    body.fill("Een hele ochtend geschreven.")
+    if pressed:
+        page.get_by_role("button", name="Bewaar", exact=True).click()
+        expect(page.get_by_role("heading", name="Nog niet bewaard")).to_be_visible()
+        expect(page.get_by_label("Tekst", exact=True)).to_have_value("Een hele ochtend geschreven.")
+        expect(page.get_by_text("Dit tabblad houdt het ook bij")).to_be_visible()
+    else:
+        expect(page.locator("#keeping")).to_contain_text("Je bent afgemeld.")
+    page.context.add_cookies(kept)  # signed in again
+    page.goto("/desk/items/moedertaaldag/nl")
+    expect(body).not_to_have_value("Een hele ochtend geschreven.")
+    page.get_by_role("button", name="Zet ze terug in het formulier").click()
+    expect(body).to_have_value("Een hele ochtend geschreven.")
+    expect(page.locator("#keeping")).to_contain_text("bijgehouden om")
+    page.reload()
+    expect(page.get_by_text("Je ziet je onbewaarde tekst van")).to_be_visible()
+    expect(page.locator("#held")).to_be_hidden()
+    page.get_by_role("button", name="Gooi mijn onbewaarde tekst weg").click()

@@ -54,6 +54,11 @@ def _wrong(page: Page) -> None:
     press(page)
 
 
+def _late(page: Page) -> None:
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Bewaar", exact=True).click()
+
+
 def _refused(page: Page) -> None:
     page.get_by_role("button", name="Stuur de uitnodiging", exact=True).click()
 
@@ -190,6 +195,8 @@ LOOKS: dict[str, list[Look]] = {
         Look("text", "/desk/items/elke-geboorte-telt/nl", Role.EDITOR),
         Look("text-translated", "/desk/items/elke-geboorte-telt/fr", Role.EDITOR),
         Look("text-wrong", "/desk/items/elke-geboorte-telt/nl", Role.EDITOR, _faulty),
+        Look("text-late", "/desk/items/elke-geboorte-telt/nl", Role.EDITOR, _late),
+        Look("text-unknown", "/desk/items/unknown/nl", Role.EDITOR),
         Look("text-conflict", "/desk/items/moedertaaldag/nl", Role.EDITOR, _conflict),
     ],
     "desk.items_preview": [

@@ -55,8 +55,13 @@ ROLES = {
 }
 
 
-def needs(role: Role, *, fresh: bool = False) -> Callable[[View], View]:
-    """Only for who is signed in with this role or a higher one; `fresh`: a short while ago."""
+def needs(
+    role: Role, *, fresh: bool = False, typed: Mapping[str, str] | None = None
+) -> Callable[[View], View]:
+    """Only for who is signed in with this role or a higher one; `fresh`: a short while ago.
+
+    `typed` names fields in which somebody writes, with their labels: what stands in them is shown
+    again to who was signed out meanwhile."""
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -71,6 +76,7 @@ def needs(role: Role, *, fresh: bool = False) -> Callable[[View], View]:
             return view(*values, **named)
 
         guarded.needs = role  # type: ignore[attr-defined]
+        guarded.typed = typed or {}  # type: ignore[attr-defined]
         return cast(View, guarded)
 
     return decorate
@@ -147,7 +153,8 @@ def _sign_in_first() -> AnyResponse:
 
 def _is_fresh() -> bool:
     within = current_app.config["SECURITY_FRESHNESS"]
-    return bool(current_user) and check_and_update_authn_fresh(within, within, "session")
+    grace = current_app.config["SECURITY_FRESHNESS_GRACE_PERIOD"]
+    return bool(current_user) and check_and_update_authn_fresh(within, grace, "session")
 
 
 def _prove_it() -> AnyResponse:

@@ -62,7 +62,7 @@ def issues_intro(number: int) -> AnyResponse:
 
 
 @blueprint.post(f"{NUMBER}/intro/{LANGUAGE}")
-@needs(Role.EDITOR)
+@needs(Role.EDITOR, typed={"text": _("Inleiding")})
 def issues_write(number: int, language: str) -> AnyResponse:
     """Write them in one language; empty is none."""
     text = request.form.get("text", "").replace("\r\n", "\n")

@@ -42,6 +42,11 @@ LABELS = {
     "body": _("Tekst"),
     "text": _("Hele bestand"),
 }
+# What somebody writes in the form: shown again when it came too late.
+TYPED = LABELS | {
+    "picture_alt": LABELS["image_alt"],
+    "picture_credit": LABELS["image_credit"],
+}
 _KEY = re.compile(r"([a-z_]+):")
 _MISSING = re.compile(r"The key '([a-z_]+)' is missing")
 

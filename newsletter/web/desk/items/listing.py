@@ -76,7 +76,7 @@ def items_new() -> Response:
 
 
 @blueprint.post("/items")
-@needs(Role.WRITER)
+@needs(Role.WRITER, typed={"title": _("Titel")})
 def items_make() -> AnyResponse:
     """Begin a new item: an unsaved text under a name that is free."""
     title = " ".join(request.form.get("title", "").split())

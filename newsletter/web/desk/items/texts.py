@@ -38,7 +38,7 @@ def items_text(slug: str, language: str) -> Response:
 
 
 @blueprint.post(ONE)
-@needs(Role.WRITER)
+@needs(Role.WRITER, typed=form.TYPED)
 def items_save(slug: str, language: str) -> AnyResponse:
     """Save the text, when nobody else did meanwhile."""
     with state().database.read() as session:
@@ -64,7 +64,7 @@ def items_save(slug: str, language: str) -> AnyResponse:
 
 
 @blueprint.post(f"{ONE}/keep")
-@needs(Role.WRITER)
+@needs(Role.WRITER, typed=form.TYPED)
 def items_keep(slug: str, language: str) -> AnyResponse:
     """Keep what was typed, without saving it; for a script, or to look at the preview."""
     with state().database.read() as session:
@@ -112,7 +112,7 @@ def items_delete(slug: str, language: str) -> AnyResponse:
 
 
 @blueprint.post(f"{ONE}/picture")
-@needs(Role.WRITER)
+@needs(Role.WRITER, typed=form.TYPED)
 def items_picture(slug: str, language: str) -> AnyResponse:
     """Take in a picture, above the story or at the end of its text; the rest is kept as typed."""
     with state().database.read() as session:
