@@ -20,9 +20,10 @@ from markdown.inlinepatterns import AUTOMAIL_RE, ENTITY_RE, HTML_RE, InlineProce
 from markdown.util import AtomicString, code_escape
 
 from newsletter.content import alternatives
-from newsletter.content.names import picture_fault
+from newsletter.content.names import picture_fault, picture_said
 from newsletter.content.safety import strip, url_fault
 from newsletter.content.vague import is_vague
+from newsletter.i18n import Said
 
 MOST_BRACKETS = 300  # in one paragraph
 IMAGES = "images/"  # before the name of a picture in a body, until the picture is made ready
@@ -35,7 +36,7 @@ class Problem(NamedTuple):
     """What to mend in a body; `snippet` is the piece of Markdown to look for, or a heading."""
 
     snippet: str
-    message: str
+    message: Said
     heading: bool = False
 
 
@@ -135,7 +136,10 @@ class _Html(InlineProcessor):
         self, m: re.Match[str], data: str
     ) -> tuple[None, None, None]:
         snippet = m.group(0)
-        message = f"HTML ('{snippet[:40]}') is shown as text; write it in Markdown."
+        message = Said(
+            "HTML (“%(html)s”) komt er als gewone tekst uit; schrijf het in Markdown.",
+            html=snippet[:40],
+        )
         self.problems.append(Problem(snippet, message))
         return None, None, None
 
@@ -151,7 +155,11 @@ class _Dangling(InlineProcessor):
         self, m: re.Match[str], data: str
     ) -> tuple[None, None, None]:
         mark = m.group(0)
-        message = f"The footnote {mark} is not there; add a line '{mark}: …' at the end."
+        message = Said(
+            "De voetnoot %(mark)s is er niet; zet onderaan een regel “%(line)s”.",
+            mark=mark,
+            line=f"{mark}: …",
+        )
         self.problems.append(Problem(mark, message))
         return None, None, None
 
@@ -221,14 +229,21 @@ def _shift_headings(root: Element, problems: list[Problem]) -> None:
             previous, element.tag = level, _LEVELS[element.tag]
 
 
-def _heading_fault(level: int, previous: int, title: str) -> str | None:
+def _heading_fault(level: int, previous: int, title: str) -> Said | None:
     if level == 1:
-        return f"The heading '{title}' has one #, which is for the title; write ##."
+        return Said(
+            "De tussenkop “%(title)s” heeft één #, en dat is voor de titel; schrijf ##.",
+            title=title,
+        )
     if level > 3:
-        return f"The heading '{title}' is too deep; use ## and ### only."
+        return Said("De tussenkop “%(title)s” zit te diep; gebruik enkel ## en ###.", title=title)
     if level == 3 and previous < 2:
-        return f"The heading '{title}' has ### without a ## above it; write ##."
-    return None if title else "This heading has no text; remove the line or write a heading."
+        return Said(
+            "De tussenkop “%(title)s” heeft ### zonder een ## erboven; schrijf ##.", title=title
+        )
+    if title:
+        return None
+    return Said("Deze tussenkop heeft geen tekst; haal de regel weg of schrijf er een.")
 
 
 def _clean(element: Element, problems: list[Problem]) -> None:
@@ -247,8 +262,8 @@ def _place_pictures(root: Element, problems: list[Problem], allowed: bool) -> li
             written, name = image.get("src", ""), _written(image, "src")
             fault = _picture_fault(image, name, id(parent) in alone)
             if fault or not allowed:
-                message = fault or "The picture cannot stand here, only in an item; take it out."
-                problems.append(Problem(written, message))
+                elsewhere = Said("Hier kan geen foto staan, enkel in een artikel; haal ze weg.")
+                problems.append(Problem(written, fault or elsewhere))
                 image.tag, image.text, image.attrib = "span", _written(image, "alt"), {}
                 continue
             credit = _written(image, "title")
@@ -265,14 +280,14 @@ def _is_picture(paragraph: Element) -> bool:
     return [child.tag for child in paragraph] == ["img"] and not words.strip()
 
 
-def _picture_fault(image: Element, name: str, alone: bool) -> str | None:
+def _picture_fault(image: Element, name: str, alone: bool) -> Said | None:
     if fault := picture_fault(name):
-        return f"The picture '{name[:80]}' {fault}"
+        return picture_said(name, fault)
     if not alone:
-        message = "stands among words; give it a paragraph of its own, between empty lines."
-        return f"The picture '{name}' {message}"
+        among = Said("staat tussen woorden; geef ze een eigen alinea, tussen lege regels.")
+        return picture_said(name, among)
     if fault := alternatives.fault(_written(image, "alt"), name):
-        return f"The alternative text of '{name}' {fault}"
+        return alternatives.said(name, fault)
     return None
 
 
@@ -286,15 +301,18 @@ def _clean_link(element: Element, problems: list[Problem]) -> None:
     written = element.get("href", "")
     href, label = html.unescape(_STASHED.sub("", written)).strip(" "), text_of(element)
     if fault := url_fault(href):
-        problems.append(Problem(written, f"The link '{href[:80]}' {fault}."))
+        message = Said("De link “%(url)s” %(fault)s.", url=href[:80], fault=fault)
+        problems.append(Problem(written, message))
         element.tag, element.attrib = "span", {}
         return
     element.attrib = {"href": href}
     if not label:
         element.text = href
     if is_vague(label):
-        advice = "write link text that says where it goes"
-        problems.append(Problem(written, f"The link text '{label}' says nothing; {advice}."))
+        message = Said(
+            "De linktekst “%(label)s” zegt niets; schrijf waar de link heen gaat.", label=label
+        )
+        problems.append(Problem(written, message))
 
 
 def _number_footnotes(root: Element, anchor: str) -> None:
