@@ -129,6 +129,9 @@ def read_item(header: str, zone: ZoneInfo) -> Read[FrontMatter]:
         sources=_sources(found),
         original=found.text("original") or "",
     )
+    if value.deadline and value.deadline < value.date:
+        message = Said("De uiterste dag valt voor de datum; verbeter “deadline” of “date”.")
+        found.refuse("deadline", message)
     return Read(None if notes else value, found.lines(), tuple(notes))
 
 

@@ -18,6 +18,7 @@ from newsletter.content.names import PICTURE
 from newsletter.content.plaintext import SAID, to_text
 from newsletter.content.safety import ANY, strip
 from newsletter.content.source import Note
+from newsletter.content.syntax import Problem
 from newsletter.content.typography import set_type
 from newsletter.i18n import DEFAULT, Said, translate
 
@@ -155,7 +156,7 @@ def _as_typed(markdown: str) -> Body:
     return Body(_sanitise(_to_html(root)), strip(markdown))
 
 
-def _locate(problems: list[tree.Problem], lines: list[str]) -> tuple[Note, ...]:
+def _locate(problems: list[Problem], lines: list[str]) -> tuple[Note, ...]:
     """Problems at their lines; the same snippet again means the next place that has it."""
     places: dict[str, list[int]] = {}
     notes = []

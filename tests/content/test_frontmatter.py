@@ -169,6 +169,12 @@ FAULTS = [
     (GOOD + "\nEen <b>vet</b> woord\n", 10, "HTML ('<b>') is shown as text"),
     (GOOD + "\n\n" + "[" * 301, 11, "more than 300 brackets"),
     (GOOD + "\nEen noot[^9].\n", 10, "The footnote [^9] is not there"),
+    (GOOD + "\nEen noot[^8][^9].\n", 10, "The footnote [^9] is not there"),
+    (GOOD + "\nEen zin.\n\n[^9]: Een noot.\n", 12, "put [^9] into the text, or take it out."),
+    (GOOD + "\nLees\n[het **plan**][weg].\n", 11, "add a line '[weg]: https://…' at the end"),
+    (GOOD + "\nLees [het plan][].\n", 10, "Nothing says where [het plan] leads"),
+    (GOOD + "\n![Een markt][weg]\n", 10, "Nothing says where [weg] leads"),
+    (with_lines("deadline: 2026-11-19"), 7, "The deadline comes before the date; mend 'deadline'"),
 ]
 
 

@@ -42,13 +42,12 @@ def contrast(one: str, other: str) -> float:
 
 def palettes(mail: Mail) -> Iterator[PreflightFinding]:
     """Each pair of colours with too little between them, once, at its first place."""
-    seen: set[tuple[Said, str, str]] = set()
     for name, rules in ((LIGHT, {}), (DARK, dark_rules(mail.root))):
+        seen: set[_Paint] = set()
         for body in mail.root.find("body"):
             for node, paint in _painted(body, _Paint(), rules):
-                pair = (name, paint.ink, paint.ground)
                 ratio = contrast(paint.ink, paint.ground)
-                if pair not in seen and ratio < ENOUGH:
+                if paint not in seen and ratio < ENOUGH:
                     message = Said(
                         "%(ink)s op %(ground)s is %(ratio)s:1 in het %(palette)s palet; kies een "
                         "andere kleur, want minstens %(enough)s:1 is nodig.",
@@ -59,7 +58,7 @@ def palettes(mail: Mail) -> Iterator[PreflightFinding]:
                         enough=ENOUGH,
                     )
                     yield stop("HTM-05", node, message)
-                seen.add(pair)
+                seen.add(paint)
 
 
 def inverted(mail: Mail) -> Iterator[PreflightFinding]:
