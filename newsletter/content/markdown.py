@@ -18,8 +18,9 @@ from newsletter.content.names import PICTURE
 from newsletter.content.plaintext import SAID, to_text
 from newsletter.content.safety import ANY, strip
 from newsletter.content.source import Note
+from newsletter.content.syntax import Problem
 from newsletter.content.typography import set_type
-from newsletter.i18n import DEFAULT, translate
+from newsletter.i18n import DEFAULT, Said, translate
 
 TAGS = frozenset(
     (
@@ -88,7 +89,8 @@ def convert(
     With `pictures` the body may show some: `<img src="images/NAME" alt="…">`, to be made ready.
     """
     if tangle := tree.first_tangle(markdown):
-        message = f"This paragraph has more than {tree.MOST_BRACKETS} brackets '['; split it up."
+        most = tree.MOST_BRACKETS
+        message = Said("Deze alinea heeft meer dan %(most)s haken “[”; splits ze op.", most=most)
         return Converted(_as_typed(markdown), (Note(tangle, message),))
     try:
         grown = tree.grow(markdown, anchor, pictures)
@@ -96,9 +98,8 @@ def convert(
         set_type(grown.root, language)
         body = Body(_sanitise(_to_html(grown.root)), to_text(grown.root))
     except RecursionError:
-        return Converted(
-            _as_typed(markdown), (Note(1, "The text is nested too deeply; flatten it."),)
-        )
+        message = Said("In deze tekst zit te veel in elkaar; maak hem eenvoudiger.")
+        return Converted(_as_typed(markdown), (Note(1, message),))
     lines = strip(markdown).split("\n")
     return Converted(body, _locate(grown.problems, lines), _pictures(grown.placed, lines))
 
@@ -113,7 +114,7 @@ def _pictures(placed: Iterable[tree.Placed], lines: list[str]) -> tuple[Picture,
     left: dict[str, list[int]] = {}
     found = []
     for name, snippet, credited in placed:
-        places = left.setdefault(snippet, _places(tree.Problem(snippet, ""), lines))
+        places = left.setdefault(snippet, _places(snippet, lines))
         found.append(Picture(places.pop(0) if len(places) > 1 else places[0], name, credited))
     return tuple(found)
 
@@ -155,31 +156,31 @@ def _as_typed(markdown: str) -> Body:
     return Body(_sanitise(_to_html(root)), strip(markdown))
 
 
-def _locate(problems: list[tree.Problem], lines: list[str]) -> tuple[Note, ...]:
+def _locate(problems: list[Problem], lines: list[str]) -> tuple[Note, ...]:
     """Problems at their lines; the same snippet again means the next place that has it."""
     places: dict[str, list[int]] = {}
     notes = []
     for problem in problems:
         if problem.snippet not in places:
-            places[problem.snippet] = _places(problem, lines)
+            places[problem.snippet] = _places(problem.snippet, lines, problem.heading)
         left = places[problem.snippet]
         notes.append(Note(left.pop(0) if len(left) > 1 else left[0], problem.message))
     return tuple(sorted(set(notes)))
 
 
-def _places(problem: tree.Problem, lines: list[str]) -> list[int]:
+def _places(snippet: str, lines: list[str], heading: bool = False) -> list[int]:
     """Lines that a snippet stands on, once for each time; [1] when it was written otherwise."""
-    if problem.heading:
-        return [n for n in range(1, len(lines) + 1) if _is_heading(lines, n, problem)] or [1]
-    exact = re.compile(rf"(?<![^\s(<]){re.escape(problem.snippet)}(?![^\s)>])")
+    if heading:
+        return [n for n in range(1, len(lines) + 1) if _is_heading(lines, n, snippet)] or [1]
+    exact = re.compile(rf"(?<![^\s(<]){re.escape(snippet)}(?![^\s)>])")
     found = [n for n, line in enumerate(lines, start=1) for _ in exact.findall(line)]
-    return found or [n for n, line in enumerate(lines, start=1) if problem.snippet in line] or [1]
+    return found or [n for n, line in enumerate(lines, start=1) if snippet in line] or [1]
 
 
-def _is_heading(lines: list[str], number: int, problem: tree.Problem) -> bool:
+def _is_heading(lines: list[str], number: int, title: str) -> bool:
     line, below = lines[number - 1], "".join(lines[number : number + 1])
     marked = "#" in line or below.startswith(("=", "-"))
-    return marked and _letters(line) == _letters(problem.snippet)
+    return marked and _letters(line) == _letters(title)
 
 
 def _letters(text: str) -> str:

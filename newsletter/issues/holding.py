@@ -91,7 +91,7 @@ def stop_by_preflight(
 ) -> None:
     """Hold an issue that has faults until a person has mended them, and tell the editors."""
     issue.state, issue.why = IssueState.HELD, f"preflight: {error}"
-    trouble.tell_of_faults(session, settings, issue, str(error), now, planned=False)
+    trouble.tell_of_faults(session, settings, issue, error, now, planned=False)
 
 
 def locked(session: Session, condition: ColumnElement[bool]) -> Sequence[Issue]:

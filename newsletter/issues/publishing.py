@@ -305,7 +305,7 @@ def finish(session: Session, settings: Settings, now: datetime) -> list[int]:
                 planned = plan_issue(session, settings, issue, now)
         except FixContent as error:
             issue.state, issue.why = IssueState.PAUSED, f"preflight: {error}"
-            tell_of_faults(session, settings, issue, str(error), now, planned=True)
+            tell_of_faults(session, settings, issue, error, now, planned=True)
             continue
         if planned:
             continue

@@ -169,6 +169,12 @@ FAULTS = [
     (GOOD + "\nEen <b>vet</b> woord\n", 10, "HTML ('<b>') is shown as text"),
     (GOOD + "\n\n" + "[" * 301, 11, "more than 300 brackets"),
     (GOOD + "\nEen noot[^9].\n", 10, "The footnote [^9] is not there"),
+    (GOOD + "\nEen noot[^8][^9].\n", 10, "The footnote [^9] is not there"),
+    (GOOD + "\nEen zin.\n\n[^9]: Een noot.\n", 12, "put [^9] into the text, or take it out."),
+    (GOOD + "\nLees\n[het **plan**][weg].\n", 11, "add a line '[weg]: https://…' at the end"),
+    (GOOD + "\nLees [het plan][].\n", 10, "Nothing says where [het plan] leads"),
+    (GOOD + "\n![Een markt][weg]\n", 10, "Nothing says where [weg] leads"),
+    (with_lines("deadline: 2026-11-19"), 7, "The deadline comes before the date; mend 'deadline'"),
 ]
 
 
@@ -178,7 +184,7 @@ def test_each_fault_is_found_at_its_line(
 ) -> None:
     write(ITEM, content)
     findings = library.check()
-    found = [(finding.line, finding.message) for finding in findings]
+    found = [(finding.line, str(finding.message)) for finding in findings]
     assert any(at == line and message in text for at, text in found), found
     assert {finding.path for finding in findings} == {Path("content") / ITEM}
     for _, text in found:
@@ -242,7 +248,7 @@ def test_an_alias_bomb_is_refused_at_once(library: Library, write: Write) -> Non
         f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]\n" for n in range(9)
     )
     write(ITEM, f"---\n{bomb}---\nx\n")
-    assert any("references" in finding.message for finding in library.check())
+    assert any("references" in str(finding.message) for finding in library.check())
 
 
 def test_countries_are_countries() -> None:

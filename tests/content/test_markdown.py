@@ -57,6 +57,20 @@ def test_footnotes_of_two_items_have_different_ids() -> None:
     assert render(text).text == "Een[1] twee[2] weer[1].\n\n[1] eerste\n[2] tweede"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Lees [het plan][Plan], [plan][] of [plan].\n\n[plan]: https://vvsg.be/",
+        "Een[^a] en weer[^a], met een noot in een noot.\n\n[^a]: eerste[^b]\n[^b]: tweede",
+        "Code is `a[0][1]`, en dit \\[geen][link]. Dit [evenmin] [hier].",
+        "    a[0][1]\n",
+        "```\na[0][1]\n```",
+    ],
+)
+def test_what_leads_somewhere_or_is_no_link_has_nothing_to_mend(text: str) -> None:
+    assert convert(text).notes == ()
+
+
 def test_a_heading_in_a_body_stands_under_the_title() -> None:
     assert render("## Twee\n\n### Drie").html == "<h3>Twee</h3>\n<h4>Drie</h4>"
 

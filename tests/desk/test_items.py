@@ -109,7 +109,7 @@ def test_a_new_item_from_its_title_to_its_file(desk: Desk, shelf: Path) -> None:
     assert not list(shelf.rglob("straten*")), "it is not a file before it is whole"
     refused = save(writer, url, body="Er was eens.")
     assert refused.status_code == 422
-    assert "The key &#39;topics&#39; is missing" in refused.text
+    assert "“topics” ontbreekt; vul het in" in refused.text
     assert "Er was eens." in writer.get(url).text, "what was typed is kept"
     saved = save(writer, url, summary="Kort.", topics=["milieu"], body="Er was eens.")
     assert saved.status_code == 303

@@ -121,7 +121,7 @@ def done(endpoint: str, text: str, **values: Any) -> AnyResponse:
 
 def refused(endpoint: str, error: NewsletterError, **values: Any) -> AnyResponse:
     """Say why it was not done, and show the page one came from."""
-    say(str(error), "error")
+    flash(error.in_(page.locale()), "error")
     return redirect(url_for(endpoint, **values), 303)
 
 

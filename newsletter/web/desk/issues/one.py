@@ -13,7 +13,7 @@ from newsletter import i18n
 from newsletter.delivery import ledger
 from newsletter.editors import people
 from newsletter.errors import FixRequest
-from newsletter.i18n import LOCALES, _
+from newsletter.i18n import LOCALES, Said, _
 from newsletter.issues import approving, arranging, holding, intros, publishing
 from newsletter.models import Issue, Role
 from newsletter.web.desk.ground import blueprint, me, needs, refused, row_number, say, show
@@ -85,7 +85,7 @@ def issues_preflight(number: int) -> Response:
     with state().database.read() as session:
         issue = known(session, number)
         found = publishing.check(session, state().settings, issue, now())
-    findings: dict[tuple[str, str, str, str], list[str]] = {}
+    findings: dict[tuple[str, str, Said, Said], list[str]] = {}
     for locale, one in found:
         key = (one.grade, one.rule, one.message, one.where)
         findings.setdefault(key, []).append(i18n.own_name(locale))

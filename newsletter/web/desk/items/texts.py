@@ -58,7 +58,7 @@ def items_save(slug: str, language: str) -> AnyResponse:
         return _form(work, text, base, 422, remarks)
     except (FixRequest, TryLater) as error:
         _keep(work, base, text)
-        return _form(work, text, base, 422, [Remark("stop", None, str(error))])
+        return _form(work, text, base, 422, _stops(error))
     _log(work, saved)
     return done("desk.items_text", _("De tekst is bewaard."), slug=slug, language=language)
 
@@ -130,12 +130,16 @@ def items_picture(slug: str, language: str) -> AnyResponse:
             name = receiving.receive(pen, upload.read(), upload.filename)
     except (FixRequest, FixContent, TryLater) as error:
         _keep(work, base, text)
-        return _form(work, text, base, 422, [Remark("stop", None, str(error))])
+        return _form(work, text, base, 422, _stops(error))
     above = request.form.get("picture_place") != "text"
     _keep(work, base, form.with_picture(text, name, alt, credit, above=above))
     with state().database.write() as session:
         record(session, "item.picture", f"item {slug}", {"picture": name})
     return done("desk.items_text", _("De foto staat in je tekst."), slug=slug, language=language)
+
+
+def _stops(error: NewsletterError) -> list[Remark]:
+    return [Remark("stop", None, told) for told in error.said]
 
 
 def _form(
