@@ -57,6 +57,9 @@ MAIL_DEFAULT_SENDER = "Fiabel <fiabel@nieuws.vvsg.example>"
 MAIL_TIMEOUT = 300
 # Does the relay carry addresses with letters such as é before the @ (RFC 6531; yes | no)?
 MAIL_SMTPUTF8 = False
+# IP addresses that mail leaves from, to readers' own servers, separated by commas. Only `newsletter
+# doctor` uses them; empty: it looks at those of MAIL_SERVER, and says that it is a guess.
+MAIL_OUTGOING = ""
 # Where bounces come back, an address whose local part may be extended with "+…" (VERP), such as
 # bounce@nieuws.vvsg.example. Empty: to the sender.
 RETURN_PATH = ""

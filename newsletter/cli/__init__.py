@@ -23,6 +23,7 @@ COMMANDS = {
     "processing": "newsletter.cli.processing",
     "editors": "newsletter.cli.editors",
     "audit": "newsletter.cli.audit",
+    "doctor": "newsletter.cli.doctor",
 }
 
 
