@@ -52,7 +52,7 @@ def lines(asker: Asker, settings: Settings) -> list[Line]:
         return [fail("spf", f"{domain} has no SPF record.", f"Publish:\n{record}")]
     sound = ok("spf", f"{domain} has one record, with {read.lookups} look-ups: {read.record}")
     answer = found(_faults(read), sound)
-    if read.policy is not None:
+    if read.policy is not None and not read.broken:
         answer += [_allowed(read, read.policy, ip, leaving) for ip in leaving.addresses]
     return answer
 
@@ -72,7 +72,7 @@ def _faults(read: spf.Read) -> Iterator[Line]:
     for fault in read.faults:
         make = fail if fault.grave else warn
         yield make("spf", f"{read.domain}: {fault.said}.", fault.mend)
-    if read.policy is None:
+    if read.policy is None or read.broken:
         return
     if read.policy.end == "+":
         said = f"{read.domain} allows everybody to send: {read.record}"

@@ -70,12 +70,10 @@ def organizational(asker: Asker, domain: str) -> str:
 
 
 def applied(asker: Asker, domain: str) -> Record | None:
-    """The record that receivers apply to mail From: this domain (4.10.1). Raises Unanswered."""
-    if own := at(asker, domain):
-        return own
-    records = walk(asker, domain)
-    whole = organizational(asker, domain)
-    return next((one for one in records if one.domain == whole), records[-1] if records else None)
+    """The record that receivers apply to mail From: this domain (4.10.1); that of a registry above
+    it is not ours, and left out. Raises Unanswered.
+    """
+    return at(asker, domain) or at(asker, organizational(asker, domain))
 
 
 def lines(asker: Asker, settings: Settings) -> list[Line]:
@@ -143,7 +141,7 @@ def _faults(record: Record, policy: str, settings: Settings) -> Iterator[Line]:
     if historic := [tag for tag in HISTORIC if tag in record.tags]:
         said = f"{place} has tags that mean nothing any more (RFC 9989): {', '.join(historic)}."
         yield warn("dmarc", said, "Take them out.")
-    if record.tags.get("psd", "u").lower() == "y" and record.domain.count("."):
+    if record.tags.get("psd", "u").lower() == "y":
         said = f"{place} says psd=y: that strangers register names below {record.domain}."
         yield warn("dmarc", said, "Take psd=y out.")
 

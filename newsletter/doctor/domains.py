@@ -57,10 +57,10 @@ def _receiving(asker: Asker, domain: str, what: str) -> list[Line]:
         if asker.addresses(domain):
             return [warn("mx", f"{domain} has no MX; {what} go to its own address.", mend)]
         return [fail("mx", f"{domain} has neither MX nor address, so {what} are lost.", mend)]
-    faults = list(_bad_hosts(asker, domain, hosts))
-    if len(faults) == len(hosts) and not any(asker.public_addresses(host) for host in hosts):
-        said = f"No MX of {domain} can be reached ({', '.join(hosts)}), so {what} are lost."
+    if not any(asker.addresses(host) for host in hosts):
+        said = f"No MX of {domain} has an address ({', '.join(hosts)}), so {what} are lost."
         return [fail("mx", said, mend)]
+    faults = _bad_hosts(asker, domain, hosts)
     return found(faults, ok("mx", f"{domain} takes {what}, at {', '.join(hosts)}."))
 
 
@@ -70,8 +70,8 @@ def _bad_hosts(asker: Asker, domain: str, hosts: list[str]) -> Iterator[Line]:
             said = f"The MX {host} of {domain} has no address."
             yield warn("mx", said, "Mend the name, or take it out.")
         elif not asker.public_addresses(host):
-            said = f"The MX {host} of {domain} has a private address only."
-            yield warn("mx", said, "Name a host that the Internet can reach.")
+            said = f"The MX {host} of {domain} has a private address, as this machine sees it."
+            yield warn("mx", said, "Make sure that the Internet sees a public one.")
         elif asker.ask(host, "A").alias:
             said = f"The MX {host} of {domain} is an alias (CNAME), which it may not be."
             yield warn("mx", said, "Name the host itself (RFC 2181 10.3).")

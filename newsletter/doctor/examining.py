@@ -134,6 +134,9 @@ def _ran(check: Check) -> list[Line]:
     except DBAPIError as error:
         said = f"The database (DATABASE_URL) cannot be used: {error.orig}".strip()
         return [fail(check.name, said, "Start it, or mend DATABASE_URL.")]
+    except OSError as error:
+        mend = "Run this as the user that runs the server, or mend the file's rights."
+        return [fail(check.name, f"It could not be looked at: {error}.", mend)]
     except Exception as error:  # a fault of ours must not hide what the others found
         said = f"This check broke: {type(error).__name__}: {error}"
         return [fail(check.name, said, "Tell who makes this program; the other lines hold.")]

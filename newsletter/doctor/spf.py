@@ -98,6 +98,11 @@ class Read:
     voids: int = 0
     faults: list[Fault] = field(default_factory=list)
 
+    @property
+    def broken(self) -> bool:
+        """Do receivers give up on it?"""
+        return any(fault.grave for fault in self.faults)
+
 
 def read(asker: Asker, domain: str) -> Read:
     """Read the record of `domain` and all it leads to. Raises Unanswered."""
