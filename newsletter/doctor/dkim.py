@@ -18,6 +18,7 @@ from newsletter.settings import Settings
 FLOOR_BITS = 1024  # of an RSA key; verifiers refuse smaller ones (RFC 8301 3.2)
 GOOD_BITS = 2048
 ED25519_OCTETS = 32
+KINDS = ("rsa", "ed25519")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,9 @@ def _bad_key(key: Key, record: dict[str, str], mend: str) -> Iterator[Line]:
         said = f"The key at {key.place} was withdrawn (p= is empty); every signature fails."
         yield fail("dkim", said, "Make a new key with a new selector (docs/MAIL.md).")
         return
-    if key.kind not in (None, kind):
-        said = f"The record at {key.place} is of a key of kind {kind}; ours is {key.kind}."
+    if kind not in ((key.kind,) if key.kind else KINDS):
+        said = f"The record at {key.place} is of a key of kind {kind}; "
+        said += f"ours is {key.kind}." if key.kind else f"receivers know {' and '.join(KINDS)}."
         yield fail("dkim", said, mend)
         return
     try:

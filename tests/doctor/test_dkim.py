@@ -56,7 +56,7 @@ CASES: dict[str, tuple[str, Callable[[], str], list[str], str]] = {
     "another kind": (RSA, ed25519_record, ["fail"], "of kind ed25519; ours is rsa"),
     "an unknown kind": (RSA, lambda: "v=DKIM1; k=dsa; p=AAAA", ["fail"], "of kind dsa"),
     "another key": (RSA, lambda: rsa_record(1024), ["fail"], "not the one we sign with"),
-    "another version": (RSA, lambda: rsa_record().replace("M1", "M2"), ["fail"], "v=DKIM1"),
+    "another version": (RSA, lambda: rsa_record().replace("DKIM1", "DKIM2"), ["fail"], "v=DKIM1"),
     "version last": (
         RSA,
         lambda: rsa_record().removeprefix("v=DKIM1; ") + "; v=DKIM1",
@@ -92,6 +92,11 @@ def test_aut_02_a_short_key_of_the_relay_is_told(
         monkeypatch.setattr(dkim, "FLOOR_BITS", 1025)
     (line,) = dkim.lines(asker(relays), settings, "s1")
     assert line.grade == grade
+
+
+def test_a_key_of_the_relay_of_a_kind_nobody_knows(settings: Settings) -> None:
+    zone = asker(f's1._domainkey.{DOMAIN}. IN TXT "v=DKIM1; k=dsa; p=AAAA"')
+    assert "receivers know rsa and ed25519" in said(dkim.lines(zone, settings, "s1"))
 
 
 def test_a_missing_key_is_printed_ready_to_paste(sending: Settings) -> None:
