@@ -39,7 +39,7 @@ class Record:
 def at(asker: Asker, domain: str) -> Record | None:
     """The record at a domain; several are as good as none (4.10). Raises Unanswered."""
     texts = _candidates(asker, domain)
-    return Record(domain, _lenient(texts[0])) if len(texts) == 1 else None
+    return Record(domain.lower(), _lenient(texts[0])) if len(texts) == 1 else None
 
 
 def walk(asker: Asker, domain: str) -> list[Record]:

@@ -119,13 +119,14 @@ class _Reader:
 
     def count(self) -> None:
         """Receivers count, and give up."""
-        found, fewer = self._found, "Replace names and includes by ip4: and ip6: networks."
+        found = self._found
         if found.lookups > LOOKUPS:
             more = "or more " if found.lookups >= ENOUGH else ""
-            self._grave(f"it takes {found.lookups} {more}look-ups; {LOOKUPS} may be", fewer)
+            said = f"it takes {found.lookups} {more}look-ups; receivers stop after {LOOKUPS}"
+            self._grave(said, "Replace names and includes by ip4: and ip6: networks.")
         if found.voids > VOIDS:
             gone = "Take names out that do not exist any more."
-            self._grave(f"{found.voids} look-ups find nothing; {VOIDS} may", gone)
+            self._grave(f"{found.voids} look-ups find nothing; receivers stop after {VOIDS}", gone)
 
     def policy(self, domain: str, above: Sequence[str]) -> Policy | None:
         """The record of a domain, which was reached by way of those `above`."""
@@ -133,7 +134,7 @@ class _Reader:
         records = [text for text in texts if BEGIN.match(text)]
         if len(records) > 1:
             one = "Make one record of them: v=spf1, the mechanisms of all, one “all” at the end."
-            self._grave(f"{domain} has {len(records)} SPF records; one may be", one)
+            self._grave(f"{domain} has {len(records)} SPF records, and one only may be there", one)
         if len(records) != 1:
             return None
         if not above:
@@ -225,7 +226,9 @@ class _Reader:
             found = self._asker.ask(target, "MX").records
             hosts = [one.exchange.to_text() for one in found if one.exchange.to_text() != "."]
             if len(hosts) > MX_NAMES:
-                said = f"“mx” leads to {len(hosts)} hosts of {target}; {MX_NAMES} may be"
+                said = (
+                    f"“mx” leads to {len(hosts)} hosts of {target}; receivers stop after {MX_NAMES}"
+                )
                 self._grave(said, "Replace it by ip4: and ip6: networks.")
         addresses = [found for host in hosts[:MX_NAMES] for found in self._asker.addresses(host)]
         if not addresses:

@@ -1,6 +1,7 @@
 """DMARC and alignment on good and bad zones (AUT-01, AUT-07; RFC 9989, 9990)."""
 
 from dataclasses import replace
+from email.headerregistry import Address
 
 import pytest
 
@@ -132,6 +133,12 @@ def test_aut_01_return_path_and_signature_fit_the_sender(
     zone = asker(good_zone().replace("p=quarantine", f"p=quarantine{policy}"))
     mine = replace(sending, return_path=return_path, dkim_domain=dkim_domain)
     assert graded(dmarc.lines(zone, mine)) == expected
+
+
+def test_capitals_make_no_difference(sending: Settings) -> None:
+    zone = without(good_zone(), ABOVE) + f'\n{HERE} IN TXT "v=DMARC1; p=reject; sp=none; {RUA}"'
+    sender = Address("Fiabel", "fiabel", DOMAIN.upper())
+    assert graded(dmarc.lines(asker(zone), replace(sending, mail_default_sender=sender))) == []
 
 
 WALKS = {  # from RFC 9989 4.10.2, with other names: domain, records, the organisation's domain
