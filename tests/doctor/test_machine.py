@@ -59,11 +59,13 @@ def test_a_clock_that_nobody_keeps_in_step(
 
 
 @pytest.mark.parametrize(("seconds", "grade"), [(10, "warn"), (600, "fail")])
-def test_a_clock_that_was_set_back(database: Database, seconds: float, grade: str) -> None:
+def test_a_clock_that_was_set_back(
+    database: Database, settings: Settings, seconds: float, grade: str
+) -> None:
     """SQLite has no clock of its own: then the log alone tells."""
     with database.write() as session:
         at = utcnow() + timedelta(seconds=seconds)
-        audit.record(session, audit.CLOCK, "issue.compile", "issue 1", at)
+        audit.record(session, settings, audit.CLOCK, "issue.compile", "issue 1", at)
     lines = machine.clock(database, None)
     assert graded(lines) == [f"clock {grade}"]
     assert "ahead of the clock" in said(lines)
