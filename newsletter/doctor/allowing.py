@@ -11,6 +11,8 @@ from newsletter.doctor.asking import Asker
 from newsletter.doctor.lines import Line, fail, found, ok, publish, warn
 from newsletter.settings import LOOPBACK, Settings
 
+FEW = 4  # addresses of a relay that may send from where it listens
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -34,13 +36,14 @@ def outgoing(
 ) -> Outgoing:
     """As MAIL_OUTGOING says; else the relay's own, since small relays send from where they listen.
 
-    There may be none: a relay on this machine may sit behind NAT. Raises Unanswered.
+    There may be none: a relay on this machine may sit behind NAT, and one with many addresses is a
+    provider's, which sends from others. Raises Unanswered.
     """
     if settings.mail_outgoing:
         return Outgoing(settings.mail_outgoing, known=True)
-    if settings.mail_server in LOOPBACK:
-        return Outgoing(tuple(own()), known=False)
-    return Outgoing(tuple(asker.public_addresses(settings.mail_server)), known=False)
+    on_this_machine = settings.mail_server in LOOPBACK
+    listed = tuple(own() if on_this_machine else asker.public_addresses(settings.mail_server))
+    return Outgoing(listed if len(listed) <= FEW else (), known=False)
 
 
 def lines(asker: Asker, settings: Settings) -> list[Line]:

@@ -216,12 +216,14 @@ def test_an_address_that_is_a_guess_only_warns(sending: Settings) -> None:
         ("10.0.0.7", [], ()),
         ("localhost", ["11.0.0.8"], ("11.0.0.8",)),
         ("127.0.0.1", [], ()),
+        ("provider.example", [], ()),
     ],
 )
 def test_what_mail_leaves_from_is_guessed_honestly(
     server: str, own: list[str], expected: tuple[str, ...], sending: Settings
 ) -> None:
-    zone = asker("relay.vvsg.example. IN A 11.0.0.5\nrelay.vvsg.example. IN A 10.0.0.5")
+    many = "".join(f"provider.example. IN A 11.0.1.{n}\n" for n in range(5))
+    zone = asker(f"{many}relay.vvsg.example. IN A 11.0.0.5\nrelay.vvsg.example. IN A 10.0.0.5")
     settings = replace(sending, mail_server=server, mail_outgoing=())
     found = allowing.outgoing(zone, settings, own=lambda: own)
     assert (found.addresses, found.known) == (expected, False)
