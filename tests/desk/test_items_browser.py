@@ -64,7 +64,7 @@ def test_an_item_from_its_title_to_its_translation(desk_page: Open, served_desk:
     expect(page.get_by_text("Je ziet je onbewaarde tekst van")).to_be_visible()
 
     page.get_by_role("button", name="Bewaar", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("'topics' is missing")
+    expect(page.get_by_role("alert")).to_contain_text("“topics” ontbreekt")
     page.get_by_role("alert").get_by_role("link", name="Thema’s").click()
     page.get_by_label("Water, klimaat en afval").check()
     page.get_by_text("Laad een foto op").click()
