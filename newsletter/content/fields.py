@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
-from newsletter.content.loader import Loader, problem
+from newsletter.content.loader import Loader, in_words
 from newsletter.content.safety import ANY, first_forbidden, url_fault
 from newsletter.content.source import Note
 from newsletter.i18n import Said, either
@@ -266,10 +266,11 @@ def parse(header: str, known: Collection[str], notes: list[Note]) -> Fields | No
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = _open_quote(header, mark.line if mark else 0)
+        told = error.problem or error.context
         message = Said(
             "De kop kan hier niet gelezen worden (%(problem)s); zet een tekst met “:”, “#” of "
             "aanhalingstekens erin tussen aanhalingstekens.",
-            problem=problem(error),
+            problem=in_words(told) if told else Said("dit is geen YAML"),
         )
         notes.append(Note(line + FIRST_LINE, message))
         return None

@@ -1,24 +1,44 @@
 """YAML as a graph of nodes, from which nothing is built, and its mistakes in words."""
 
+import re
 from typing import cast
 
 import yaml
 
-from newsletter.i18n import Said
+from newsletter.i18n import Said, _
 
 DEEPEST = 6
 _REFERENCES = "references (*name) are not used here"
 _TOO_DEEP = "it is nested too deeply"
-# What PyYAML says of mistakes that people make; other words of it stay English.
-_PROBLEMS = {
-    _REFERENCES: Said("verwijzingen (*naam) worden hier niet gebruikt"),
-    _TOO_DEEP: Said("er zit te veel in elkaar"),
-    "mapping values are not allowed here": Said("hier kan geen dubbelepunt staan"),
-    "could not find expected ':'": Said("hier ontbreekt een dubbelepunt"),
-    "found unexpected end of stream": Said("een aanhalingsteken gaat niet dicht"),
-    "expected <block end>, but found '<scalar>'": Said("hier staat iets te veel"),
-    "expected <block end>, but found '<block mapping start>'": Said("deze regel springt in"),
-    "expected ',' or ']', but got '<stream end>'": Said("een haak [ gaat niet dicht"),
+# What PyYAML and tomllib complain of when people mistype; the English of each is their own.
+_COMPLAINTS = {
+    re.escape(_REFERENCES): _("verwijzingen (*naam) worden hier niet gebruikt"),
+    _TOO_DEEP: _("er zit te veel in elkaar"),
+    "mapping values are not allowed here": _("hier kan geen dubbelepunt staan"),
+    "mapping keys are not allowed here": _("hier kan geen vraagteken staan"),
+    "sequence entries are not allowed here": _("hier kan geen streepje staan"),
+    "could not find expected ':'": _("hier ontbreekt een dubbelepunt"),
+    "found unexpected end of stream": _("een aanhalingsteken gaat niet dicht"),
+    "expected <block end>, but found '<scalar>'": _("hier staat iets te veel"),
+    "expected <block end>, but found '<block mapping start>'": _("deze regel springt in"),
+    "expected <block end>, but found '(?P<sign>[^<].*)'": _("“%(sign)s” hoort hier niet"),
+    "expected '<document start>', but found '<block mapping start>'": _(
+        "de eerste regel springt in"
+    ),
+    "expected ',' or '(?P<sign>.)', but got '(?P<got>.+)'": _(
+        "hier hoort een komma of “%(sign)s”, en geen “%(got)s”"
+    ),
+    "found character '(?P<sign>.+)' that cannot start any token": _(
+        "een waarde kan niet met “%(sign)s” beginnen"
+    ),
+    "found unknown escape character '(?P<sign>.+)'": _("achter \\ kan hier geen “%(sign)s” staan"),
+    "Expected '=' after a key in a key/value pair": _("achter een sleutel hoort een ="),
+    "Expected ']' at the end of a table declaration": _("een haak [ gaat niet dicht"),
+    "Expected newline or end of document after a statement": _("hier hoort de regel te eindigen"),
+    "Invalid value": _("deze waarde hoort tussen aanhalingstekens"),
+    "Unterminated string": _("het laatste aanhalingsteken ontbreekt"),
+    r"Cannot declare \('(?P<key>.+)',\) twice": _("“%(key)s” staat er twee keer"),
+    "Cannot overwrite a value": _("een sleutel staat er twee keer"),
 }
 
 
@@ -44,8 +64,10 @@ def _refusal(problem: str, event: yaml.Event) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
-def problem(error: yaml.MarkedYAMLError) -> Said | str:
-    """What is wrong, to be put between brackets; English where PyYAML says it in words of its own
-    that are rare."""
-    told = error.problem or error.context
-    return _PROBLEMS.get(told, told) if told else Said("dit is geen YAML")
+def in_words(complaint: str) -> Said | str:
+    """What a reader of YAML or TOML complains of, to be put between brackets; as it is, in English,
+    when it is none of those that people often meet."""
+    for pattern, text in _COMPLAINTS.items():
+        if found := re.fullmatch(pattern, complaint):
+            return Said(text, **found.groupdict())
+    return complaint

@@ -4,6 +4,7 @@ import re
 import tomllib
 from typing import NamedTuple
 
+from newsletter.content.loader import in_words
 from newsletter.content.names import SLUG
 from newsletter.content.safety import first_forbidden
 from newsletter.content.source import NOT_UTF8, Note
@@ -32,7 +33,8 @@ def read(data: bytes) -> Topics:
         line = int(found[1]) if found else text.count("\n") + 1
         problem = str(error).partition(" (at ")[0]
         message = Said(
-            'Dit is geen TOML (%(problem)s); schrijf [sleutel] en nl = "…".', problem=problem
+            'Dit is geen TOML (%(problem)s); schrijf [sleutel] en nl = "…".',
+            problem=in_words(problem),
         )
         return Topics({}, (Note(line, message),))
     faults = {key: _fault(key, names) for key, names in tables.items()}

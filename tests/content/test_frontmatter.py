@@ -254,3 +254,29 @@ def test_an_alias_bomb_is_refused_at_once(library: Library, write: Write) -> Non
 def test_countries_are_countries() -> None:
     assert {"BE", "BJ", "EC", "NI", "SN", "XK"} <= COUNTRIES
     assert 245 < len(COUNTRIES) < 255
+
+
+SLIPS = [
+    # what somebody types, what the reader of YAML says of it, and in Dutch
+    ("title: Een: twee", "mapping values are not allowed here", "geen dubbelepunt"),
+    ("title: 's-Gravenvoeren", "found unexpected end of stream", "gaat niet dicht"),
+    ('title: "Een" twee', "expected <block end>, but found '<scalar>'", "iets te veel"),
+    ("title: @x", "found character '@' that cannot start any token", "niet met “@” beginnen"),
+    ("\ttitle: x", r"found character '\t' that cannot start", r"niet met “\t” beginnen"),
+    ("title: [a", "expected ',' or ']', but got ':'", "een komma of “]”, en geen “:”"),
+    ("title: a\nb", "could not find expected ':'", "ontbreekt een dubbelepunt"),
+    (" title: x", "expected '<document start>', but found", "de eerste regel springt in"),
+    ("title: - x", "sequence entries are not allowed here", "geen streepje"),
+    ('title: "a\\q"', "found unknown escape character 'q'", "geen “q”"),
+    (": x", "expected <block end>, but found ':'", "“:” hoort hier niet"),
+]
+
+
+@pytest.mark.parametrize(("line", "english", "dutch"), SLIPS)
+def test_slips_of_the_pen_are_told_in_words(
+    library: Library, write: Write, line: str, english: str, dutch: str
+) -> None:
+    write(ITEM, f"---\n{line}\ndate: 2026-11-20\n---\nx\n")
+    (finding,) = library.check()
+    assert english in str(finding.message)
+    assert dutch in finding.message.in_("nl")

@@ -187,6 +187,25 @@ def test_topics_keep_their_order(library: Library) -> None:
     assert library.topics()["milieu"]["de"] == "Umwelt"
 
 
+@pytest.mark.parametrize(
+    ("content", "english", "dutch"),
+    [
+        (TOPICS.replace('= "Umwelt"', "Umwelt"), "Expected '=' after", "achter een sleutel hoort"),
+        (TOPICS.replace("[milieu]", "[milieu"), "Expected ']' at", "een haak [ gaat niet dicht"),
+        (TOPICS.replace('"Umwelt"', "Umwelt"), "(Invalid value)", "tussen aanhalingstekens"),
+        (TOPICS + "[milieu]\n", "('milieu',) twice", "“milieu” staat er twee keer"),
+        (TOPICS + 'nl = "x"\n', "Cannot overwrite a value", "een sleutel staat er twee keer"),
+    ],
+)
+def test_slips_in_topics_are_told_in_words(
+    library: Library, write: Write, content: str, english: str, dutch: str
+) -> None:
+    write("topics.toml", content)
+    (finding,) = library.check()
+    assert english in str(finding.message)
+    assert dutch in finding.message.in_("nl")
+
+
 TOPIC_FAULTS = [
     (TOPICS.replace('de = "Umwelt"\n', ""), 2, "'milieu' needs a name in 'de'"),
     (TOPICS.replace('"Umwelt"', "7"), 2, "'milieu' needs a name in 'de'"),
