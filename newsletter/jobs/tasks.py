@@ -318,9 +318,15 @@ def unusable(error: Exception) -> str:
 
 
 def note_log(database: Database, settings: Settings) -> None:
-    """Note the newest line of the log of changes on this host, outside the database."""
-    with database.read() as session:
-        audit.note(session, settings)
+    """Note the newest line of the log of changes on this host, outside the database.
+
+    Raises TryLater when INSTANCE_DIR cannot be written.
+    """
+    try:
+        with database.read() as session:
+            audit.note(session, settings)
+    except OSError as error:
+        raise TryLater(f"Where the log of changes ends cannot be noted now: {error}.") from error
 
 
 def _something_is_sent(database: Database) -> bool:

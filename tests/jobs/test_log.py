@@ -9,6 +9,7 @@ import time_machine
 from newsletter import audit
 from newsletter.content.library import Library
 from newsletter.db import Database
+from newsletter.errors import TryLater
 from newsletter.jobs import nightly, tasks
 from newsletter.jobs.timetable import Clock
 from newsletter.settings import Settings
@@ -57,3 +58,7 @@ def test_the_clock_notes_how_far_the_log_goes(database: Database, settings: Sett
                 audit.record(session, settings, audit.CLOCK, "issue.send", "issue 1", SLOT)
         clock.note_log()
         assert [head.number for head in audit.noted(settings)] == [1, 2][:count]
+    (settings.instance_dir / "audit.head").unlink()
+    (settings.instance_dir / "audit.head").mkdir()
+    with pytest.raises(TryLater, match="cannot be noted"):
+        clock.note_log()
