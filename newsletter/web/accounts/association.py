@@ -72,7 +72,7 @@ def _ask(**more: Any) -> AnyResponse:
     try:
         found: AnyResponse = _client().authorize_redirect(back, **more)
     except (AuthlibBaseError, requests.RequestException, ValueError):
-        return _refused(BROKEN)
+        return _refused(BROKEN, browser.pop(AGAIN, None))
     return found
 
 
@@ -85,7 +85,7 @@ def back() -> AnyResponse:
         said = _client().authorize_access_token(claims_options=options)["userinfo"]
     except (AuthlibBaseError, JoseError, requests.RequestException, ValueError, KeyError):
         current_app.logger.warning("The association's login gave an answer that does not hold.")
-        return _refused(BROKEN)
+        return _refused(BROKEN, asked)
     if asked is not None:
         return _proven(said, asked)
     account = _invited(said)
@@ -97,6 +97,8 @@ def back() -> AnyResponse:
         store.put(account)
         store.commit()
     login_user(account, remember=False, authn_via=["oidc"])
+    # Who was let through there without being asked anything has proved nothing just now.
+    browser["fs_paa"] = min(browser["fs_paa"], said.get("auth_time") or browser["fs_paa"])
     return redirect(url_for("desk.home"), 303)
 
 
@@ -105,7 +107,7 @@ def _proven(said: dict[str, Any], asked: dict[str, Any]) -> AnyResponse:
     account = gate.present()
     is_new = (said.get("auth_time") or 0) >= asked["since"] - LEEWAY
     if account is None or account.subject != said["sub"] or not is_new:
-        return _refused(NOT_ANEW)
+        return _refused(NOT_ANEW, asked)
     browser["fs_paa"] = now().timestamp()
     onward = asked["next"] if validate_redirect_url(asked["next"]) else url_for("desk.account")
     return redirect(onward, 303)
@@ -133,6 +135,9 @@ def _client() -> Any:
     return client or abort(404)
 
 
-def _refused(words: str) -> AnyResponse:
+def _refused(words: str, asked: dict[str, Any] | None = None) -> AnyResponse:
+    """Say why, on the page one came from; `asked`: who is signed in was to prove it anew."""
     flash(translate(locale(), words), "error")
-    return redirect(url_for("security.verify" if gate.present() else "security.login"), 303)
+    if asked is None:
+        return redirect(url_for("security.login"), 303)
+    return redirect(url_for("security.verify", next=asked["next"] or None), 303)
