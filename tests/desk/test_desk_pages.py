@@ -180,4 +180,4 @@ def test_an_administrator_invites_and_finds_it_in_the_log(desk_page: Open) -> No
     page.get_by_role("button", name="Zoek").click()
     assert "Nieuw Iemand" in page.inner_text("table")
     page.get_by_role("button", name="Kijk de hele keten na").click()
-    page.get_by_text("De keten klopt").wait_for()
+    page.get_by_text("Het logboek klopt").wait_for()
