@@ -255,7 +255,7 @@ class _Work:
 
     def _go_on(self, session: Session, number: int) -> None:
         if publishing.go_on(session, number):
-            _log(session, "issue.resume", f"issue {number}")
+            _log(session, self.settings, "issue.resume", f"issue {number}")
             log.warning("The relay answers again: issue %d goes on.", number)
 
     def _can_ask(self, session: Session, number: int) -> bool:
@@ -294,7 +294,7 @@ class _Work:
             for number in publishing.rest(
                 session, self.settings, why, ask_at, moment, issue_number
             ):
-                _log(session, "issue.pause", f"issue {number}")
+                _log(session, self.settings, "issue.pause", f"issue {number}")
 
     def _heed(self, run: Run) -> None:
         if not (run.pauses or run.warnings):
