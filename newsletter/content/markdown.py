@@ -19,9 +19,11 @@ from newsletter.content.plaintext import SAID, to_text
 from newsletter.content.safety import ANY, strip
 from newsletter.content.source import Note
 from newsletter.content.syntax import Problem
+from newsletter.content.tangles import first_tangle
 from newsletter.content.typography import set_type
 from newsletter.i18n import DEFAULT, Said, translate
 
+MOST_PROBLEMS = 100  # that are looked for in the text
 TAGS = frozenset(
     (
         "p", "h3", "h4", "ul", "ol", "li", "dl", "dt", "dd", "blockquote", "pre", "code", "hr",
@@ -88,10 +90,8 @@ def convert(
 
     With `pictures` the body may show some: `<img src="images/NAME" alt="…">`, to be made ready.
     """
-    if tangle := tree.first_tangle(markdown):
-        most = tree.MOST_BRACKETS
-        message = Said("Deze alinea heeft meer dan %(most)s haken “[”; splits ze op.", most=most)
-        return Converted(_as_typed(markdown), (Note(tangle, message),))
+    if tangle := first_tangle(markdown):
+        return Converted(_as_typed(markdown), (tangle,))
     try:
         grown = tree.grow(markdown, anchor, pictures)
         _describe_pictures(grown.root, language)
@@ -131,8 +131,12 @@ def _sanitise(markup: str) -> str:
         protocols=ANY,
         strip=True,
     )
+    return _last_gate(cleaned)
+
+
+def _last_gate(markup: str) -> str:
     return nh3.clean(
-        cleaned,
+        markup,
         tags=set(TAGS),
         attributes=ATTRIBUTES,
         attribute_filter=_keeps,
@@ -153,14 +157,15 @@ def _as_typed(markdown: str) -> Body:
     pre = Element("pre")
     pre.text = strip(markdown)
     root.append(pre)
-    return Body(_sanitise(_to_html(root)), strip(markdown))
+    # bleach would take seconds for a long text; nothing stands in this one but what is escaped.
+    return Body(_last_gate(_to_html(root)), strip(markdown))
 
 
 def _locate(problems: list[Problem], lines: list[str]) -> tuple[Note, ...]:
-    """Problems at their lines; the same snippet again means the next place that has it."""
+    """The first problems at their lines; the same snippet again is the next place that has it."""
     places: dict[str, list[int]] = {}
     notes = []
-    for problem in problems:
+    for problem in problems[:MOST_PROBLEMS]:
         if problem.snippet not in places:
             places[problem.snippet] = _places(problem.snippet, lines, problem.heading)
         left = places[problem.snippet]

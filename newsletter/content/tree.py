@@ -16,7 +16,6 @@ from newsletter.content.syntax import Problem, parse
 from newsletter.content.vague import is_vague
 from newsletter.i18n import Said
 
-MOST_BRACKETS = 300  # in one paragraph
 IMAGES = "images/"  # before the name of a picture in a body, until the picture is made ready
 _STASHED = re.compile("\x02[^\x03]*\x03")
 _LEVELS = {"h1": "h3", "h2": "h3", "h3": "h4", "h4": "h4", "h5": "h4", "h6": "h4"}
@@ -52,17 +51,6 @@ def grow(text: str, anchor: str, pictures: bool = False) -> Tree:
         _clean(element, problems)
     _number_footnotes(root, _UNSAFE_IN_ID.sub("-", anchor.lower()) or "note")
     return Tree(root, problems, placed)
-
-
-def first_tangle(text: str) -> int | None:
-    """Line of the first paragraph with so many brackets that Python-Markdown, which tries every
-    pair of them, would take minutes; None: there is none."""
-    line = 1
-    for block in strip(text).split("\n\n"):
-        if block.count("[") > MOST_BRACKETS:
-            return line + len(block) - len(block.lstrip("\n"))
-        line += block.count("\n") + 2
-    return None
 
 
 def text_of(element: Element) -> str:

@@ -1,6 +1,7 @@
 """Tasks: what a clock or a command runs. Each opens its transactions, calls a room, commits."""
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from newsletter.models import IssueState
 from newsletter.settings import Settings
 from newsletter.subscribers import chain, confirming, settling
 
+log = logging.getLogger(__name__)
 SOON = timedelta(seconds=10)  # rows due within this time are waited for: a rate put them off
 LOSSES = 20  # batches in a row that another sealer may take from under this one
 SETTLED_TOGETHER = 200  # requests of the forms in one transaction
@@ -244,12 +246,17 @@ class _Work:
             self.asked += run.accepted
             with self.database.write() as session:
                 if run.answered or not self._can_ask(session, number):
-                    return publishing.go_on(session, number)
+                    return self._go_on(session, number)
                 if run.pauses or not run.outcomes:  # told to stop, or the rate is used up
                     return None
                 why = f"the relay does not take our mail: {', '.join(run.outcomes)}"
                 publishing.rest(session, self.settings, why, self._ask_at(), utcnow(), number)
         return None
+
+    def _go_on(self, session: Session, number: int) -> None:
+        if publishing.go_on(session, number):
+            _log(session, self.settings, "issue.resume", f"issue {number}")
+            log.warning("The relay answers again: issue %d goes on.", number)
 
     def _can_ask(self, session: Session, number: int) -> bool:
         """Is a message due? Else the issue goes on, and its next one will tell."""
@@ -283,7 +290,11 @@ class _Work:
         longer = publishing.LONGEST_REST if isinstance(error, FixSettings) else 1
         with self.database.write() as session:
             ask_at = self._ask_at(longer)
-            publishing.rest(session, self.settings, str(error), ask_at, utcnow(), issue_number)
+            why, moment = str(error), utcnow()
+            for number in publishing.rest(
+                session, self.settings, why, ask_at, moment, issue_number
+            ):
+                _log(session, self.settings, "issue.pause", f"issue {number}")
 
     def _heed(self, run: Run) -> None:
         if not (run.pauses or run.warnings):

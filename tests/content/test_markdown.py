@@ -108,3 +108,22 @@ NEARLY = ["\n\n".join(["[^1]" * 300] * 20) + "\n\n[^1]: x", "\n\n".join(["[" * 3
 @pytest.mark.timeout(60)
 def test_a_hostile_text_does_not_hang_the_site(text: str) -> None:
     render(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "* " * 40 + "\n\n" + "- - - - - - - - - - - - - -",
+        ">" * 12 + " a",
+        "a | b\n--|--\n" + "x | y\n" * 298,
+        "Een zin die iets vertelt, met een *schuin* woord en een komma erin.\n\n" * 2800,
+    ],
+)
+def test_what_people_write_is_no_tangle(text: str) -> None:
+    found = convert(text, "nl")
+    assert not found.notes
+    assert "<pre>" not in found.body.html
+
+
+def test_only_the_first_hundred_faults_are_looked_for() -> None:
+    assert len(convert("\n\n".join(f"a[^{n}]" for n in range(500))).notes) == 100

@@ -44,7 +44,8 @@ LABELS = {
     "text": _("Hele bestand"),
 }
 # What somebody writes in the form: shown again when it came too late.
-TYPED = LABELS | {
+FIRST = ("text", "body", "title", "summary")
+TYPED = {name: LABELS[name] for name in (*FIRST, *LABELS) if name != "status"} | {
     "picture_alt": LABELS["image_alt"],
     "picture_credit": LABELS["image_credit"],
 }
