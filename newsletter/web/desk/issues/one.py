@@ -20,6 +20,7 @@ from newsletter.web.desk.ground import blueprint, me, needs, refused, row_number
 from newsletter.web.desk.issues import words
 from newsletter.web.desk.issues.ground import (
     DEEDS,
+    MOVING,
     NUMBER,
     back,
     can_arrange,
@@ -69,6 +70,7 @@ def issues_one(number: int) -> Response:
         rate=rate,
         left=left,
         arranges=can_arrange(issue),
+        moves=issue.state in MOVING,
         lacking=lacking,
         needed=settings.approvals,
         languages=LOCALES,
