@@ -1,4 +1,4 @@
-"""A newsroom on a weekday morning: site, clock and catcher run, readers wait, time can be moved on."""
+"""A newsroom on a weekday morning: site, clock and catcher run, readers wait, time is moved on."""
 
 import contextlib
 import os
@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import time_machine
 from passlib.totp import TOTP
-from playwright.sync_api import Browser, CDPSession, Locator, Page, ViewportSize
+from playwright.sync_api import Browser, CDPSession, FloatRect, Locator, Page, ViewportSize
 
 from config import PROJECT_DIR
 from newsletter.catcher import FOLDER, Catcher, Store, listen
@@ -38,7 +39,9 @@ DEVICE = {
     "isUserVerified": True,
     "automaticPresenceSimulation": True,
 }
-TALLEST = 1000  # pixels of a picture in docs/images
+TALLEST, MARGIN = 1000, 16  # pixels of a picture in docs/images, and around a part of a page
+GUIDE = ViewportSize(width=1100, height=500)
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDE, NARROW = ViewportSize(width=1280, height=900), ViewportSize(width=360, height=780)
 
 
@@ -153,17 +156,33 @@ def open_browser(browser: Browser, morning: Morning) -> Page:
     return browser.new_context(base_url=base_url, **options).new_page()  # type: ignore[arg-type]
 
 
-def picture(page: Page, name: str, part: Locator | None = None) -> None:
+def picture(page: Page, name: str, part: Locator | None = None, tallest: int = TALLEST) -> None:
     """What is on the screen now, or a part of it, for the guide; none unless it was asked for."""
     if renews():
-        shot = part.screenshot() if part else page.screenshot(full_page=True)
-        write_small(shot, PICTURES / f"desk-{name}.png", TALLEST)
+        write_small(_shot(page, part, tallest), PICTURES / f"desk-{name}.png")
     if "SCREENS" in os.environ:
-        for size in (WIDE, NARROW):
-            for scheme in ("light", "dark"):
-                page.set_viewport_size(size)
-                page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-                file = SCREENS / f"morning-{name}-{size['width']}-{scheme}.png"
-                page.screenshot(path=file, full_page=True)
-        page.set_viewport_size(WIDE)
-        page.emulate_media(color_scheme="light")
+        _in_every_look(page, name)
+    page.set_viewport_size(WIDE)
+
+
+def _shot(page: Page, part: Locator | None, tallest: int) -> bytes:
+    """As in a window of the height that is wanted: what stays at its foot is there."""
+    page.set_viewport_size(GUIDE)
+    height: int = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size(GUIDE | {"height": height if part else min(height, tallest)})
+    box = part.bounding_box() if part else None
+    if box is None:
+        return page.screenshot()
+    width, tall = box["width"] + 2 * MARGIN, box["height"] + 2 * MARGIN
+    clip = FloatRect(x=box["x"] - MARGIN, y=box["y"] - MARGIN, width=width, height=tall)
+    return page.screenshot(clip=clip)
+
+
+def _in_every_look(page: Page, name: str) -> None:
+    for size in (WIDE, NARROW):
+        page.set_viewport_size(size)
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            file = SCREENS / f"morning-{name}-{size['width']}-{scheme}.png"
+            page.screenshot(path=file, full_page=True)
+    page.emulate_media(color_scheme="light")

@@ -61,6 +61,7 @@ def test_a_whole_morning(browser: Browser, morning: Morning, page: Page) -> None
     approve_and_schedule_it(page)
     approve_it_with_four_eyes(browser, morning)
     watch_it_go(morning, page)
+    see_the_numbers(page)
     look_up_a_reader(page)
 
 
@@ -83,11 +84,10 @@ def sign_in_with_an_app(page: Page) -> None:
     page.get_by_label("Code van je app").fill(code(page.locator("code.secret").inner_text()))
     picture(page, "app")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="An Peeters", exact=False)).to_be_visible()
+    expect(page.get_by_role("heading", name="Dag An Peeters")).to_be_visible()
     page.get_by_role("link", name="Maak ze nu").click()
     page.get_by_role("button", name="Maak tien codes").click()
     expect(page.locator(".codes li")).to_have_count(10)
-    picture(page, "recovery-codes")
     page.get_by_role("link", name="Ik heb ze opgeschreven").click()
     expect(page.get_by_text("nog 10 over")).to_be_visible()
 
@@ -96,7 +96,6 @@ def sign_in_with_a_passkey(page: Page) -> None:
     Device.of(page)
     page.get_by_role("link", name="0 toegangssleutels").click()
     page.get_by_label("Naam voor een nieuwe toegangssleutel").fill("laptop op het werk")
-    picture(page, "passkey")
     page.keyboard.press("Enter")
     expect(page.get_by_text("“laptop op het werk” is gekoppeld")).to_be_visible()
     page.get_by_role("button", name="Meld je af").click()
@@ -125,6 +124,8 @@ def write_an_item(page: Page) -> None:
         " [De gemeente Zemst](https://www.zemst.be/) hielp mee."
     )
     expect(page.locator("#keeping")).to_contain_text("bijgehouden om")
+    page.reload()
+    expect(page.get_by_text("Je ziet je onbewaarde tekst van")).to_be_visible()
     page.get_by_role("button", name="Bewaar", exact=True).click()
     refused = page.get_by_role("alert")
     expect(refused).to_contain_text("Nog niet bewaard")
@@ -137,7 +138,8 @@ def add_a_picture(page: Page) -> None:
     page.get_by_label("Foto op je toestel").set_input_files(PHOTO)
     page.locator("#picture_alt").fill("Een heuvel met bomen rond een bron, en een leiding omlaag.")
     page.get_by_label("Wie de foto maakte").last.fill("Tekening: Fiabel")
-    picture(page, "picture")
+    upload = page.locator("details", has_text="Laad een foto op")
+    picture(page, "picture", upload)
     page.get_by_role("button", name="Laad de foto op").press("Enter")
     expect(page.get_by_text("De foto staat in je tekst.")).to_be_visible()
     expect(page.locator("#image")).to_have_value("bron-tot-kraan.png")
@@ -147,7 +149,9 @@ def be_stopped_and_mend_it(morning: Morning, page: Page) -> None:
     stop = page.locator(".remarks .stop")
     expect(stop).to_contain_text("Moet anders")
     expect(stop).to_contain_text("XXX")
-    picture(page, "remark")
+    frame = page.frame_locator("#preview")
+    expect(frame.get_by_role("heading", name=TITLE)).to_be_visible()
+    picture(page, "remark", tallest=1400)
     stop.get_by_role("link", name="Tekst, regel 3").press("Enter")
     body = page.locator("#body")
     expect(body).to_be_focused()
@@ -156,9 +160,19 @@ def be_stopped_and_mend_it(morning: Morning, page: Page) -> None:
     page.get_by_label("Stand", exact=True).select_option("ready")
     page.get_by_role("button", name="Bewaar", exact=True).click()
     expect(page.get_by_text("De tekst is bewaard.")).to_be_visible()
+    look_at_it(page)
+    assert Library(morning.desk.settings.content_dir).check() == []
+
+
+def look_at_it(page: Page) -> None:
+    """As a mail by day, and as a page of the site by night."""
     frame = page.frame_locator("#preview")
     expect(frame.get_by_role("heading", name=TITLE)).to_be_visible()
-    assert Library(morning.desk.settings.content_dir).check() == []
+    page.get_by_label("Als", exact=True).select_option("page")
+    page.get_by_label("Kleuren").select_option("dark")
+    expect(frame.locator(".masthead")).to_be_visible()
+    night = "body => getComputedStyle(body).backgroundColor"
+    assert frame.locator("body").evaluate(night) == "rgb(18, 32, 31)"
 
 
 def translate_it(morning: Morning, page: Page) -> None:
@@ -171,7 +185,7 @@ def translate_it(morning: Morning, page: Page) -> None:
     page.get_by_label("Stand", exact=True).select_option("ready")
     page.get_by_role("button", name="Bewaar", exact=True).click()
     expect(page.get_by_text("De tekst is bewaard.")).to_be_visible()
-    picture(page, "translation")
+    picture(page, "translation", tallest=1100)
     assert Library(morning.desk.settings.content_dir).check() == []
 
 
@@ -189,7 +203,6 @@ def compile_it(page: Page) -> None:
     expect(mine).to_be_focused()
     mine.get_by_role("button", name="Maak opener").press("Enter")
     expect(rows.first).to_contain_text(TITLE)
-    picture(page, "order")
     page.get_by_role("link", name="Nummer 3", exact=True).click()
     page.get_by_role("link", name="Kijk het na").click()
     expect(page.get_by_text("houdt tegen", exact=True)).to_have_count(0)
@@ -229,7 +242,7 @@ def approve_it_with_four_eyes(browser: Browser, morning: Morning) -> None:
     page.goto("/desk/issues/3")
     page.get_by_role("button", name="Keur dit nummer goed").press("Enter")
     expect(page.get_by_text("Nog te gaan: 0.")).to_be_visible()
-    picture(page, "approved")
+    picture(page, "approved", tallest=1500)
     context.close()
 
 
@@ -244,6 +257,13 @@ def watch_it_go(morning: Morning, page: Page) -> None:
     morning.at(10, 31)
     expect(page.locator("#state")).to_have_text("verstuurd", timeout=SOON)
     expect(accepted).to_have_text(str(READERS))
+
+
+def see_the_numbers(page: Page) -> None:
+    page.get_by_role("link", name="Cijfers").click()
+    active = page.locator(".facts div").filter(has_text="ingeschreven").first
+    expect(active).to_contain_text(str(READERS))
+    picture(page, "numbers")
 
 
 def look_up_a_reader(page: Page) -> None:
