@@ -41,7 +41,7 @@ def morning(published_file: Path, tmp_path: Path) -> Iterator[Morning]:
 def page(browser: Browser, morning: Morning) -> Iterator[Page]:
     page = open_browser(browser, morning)
     faults: list[str] = []
-    page.set_default_timeout(8000)
+    page.set_default_timeout(SOON)
     page.on("console", lambda message: faults.append(message.text))
     yield page
     page.context.close()
