@@ -73,7 +73,14 @@ def preview(
     for found in preflight.check(settings, edition, [piece], now):
         line = line_of(source, str(found.where))
         remarks.append(Remark(found.grade, line, found.message, found.rule))
-    return Preview(list(dict.fromkeys(remarks)), issue, piece, edition, pictures)
+    return Preview(_each_once(remarks), issue, piece, edition, pictures)
+
+
+def _each_once(remarks: Sequence[Remark]) -> list[Remark]:
+    """What is told at its line is not told of the text part, which has no lines, once more."""
+    placed = {remark.message for remark in remarks if remark.line is not None}
+    known = dict.fromkeys(remarks)
+    return [one for one in known if one.line is not None or one.message not in placed]
 
 
 def next_number(session: Session) -> int:

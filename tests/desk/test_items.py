@@ -325,6 +325,15 @@ def test_remarks_stand_beside_what_they_concern(desk: Desk) -> None:
     assert fields(page)["body"] == body
 
 
+@ONE_DATABASE
+def test_what_is_wrong_in_all_parts_of_the_mail_is_told_once(desk: Desk) -> None:
+    client = desk(Role.EDITOR)
+    client.send(f"{URL}/keep", **(fields(client.get(URL)) | {"body": "Nog XXX meter."}))
+    page = client.get(URL).text
+    assert page.count('<li class="stop">') == 1
+    assert 'data-line="1">Tekst, regel 1</a>' in page
+
+
 def photo(kind: str = "JPEG", size: tuple[int, int] = (400, 300)) -> bytes:
     file = BytesIO()
     Image.effect_noise(size, 60).save(file, kind)
