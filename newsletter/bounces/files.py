@@ -13,7 +13,7 @@ ONE_MESSAGE = (".eml", ".txt", ".msg")  # one message each, whatever the first l
 
 
 def messages(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Each message below `path` with the name of its place; what is longer than a reader reads is cut.
+    """Each message below `path`, cut at what a reader reads of it, with the name of its place.
 
     Files come in the order of their names, hidden ones and Maildir's `tmp` not at all. Raises
     FixRequest when a file cannot be read.

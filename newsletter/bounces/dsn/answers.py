@@ -4,7 +4,7 @@ import re
 
 from newsletter.bounces.dsn.freetext import lead
 from newsletter.bounces.dsn.opening import Opened
-from newsletter.bounces.dsn.phrases import MACHINE
+from newsletter.bounces.dsn.phrases import DAEMON
 from newsletter.bounces.dsn.wording import phrases
 
 # Fields that only programs which answer write (RFC 3834 5, and what came before it).
@@ -43,8 +43,8 @@ SUBJECT = phrases(
     unspaced="自動応答|自動返信|自动回复|自动答复|自動回覆",
 )
 _GREETING = (
-    r"(?:(?:dear|hello|hi|hallo|beste|bonjour|guten tag|dag|sehr geehrte)\b.{0,60}[,!.] *)?"
-    r"(?:(?:thank you|thanks|bedankt|dank je|dank u|merci|danke|vielen dank)\b.{0,80}[,!.] *)?"
+    r"(?:(?:dear|hello|hi|hallo|beste|bonjour|guten tag|dag|sehr geehrte)\b.{0,60}?[,!.] *)?"
+    r"(?:(?:thank you|thanks|bedankt|dank je|dank u|merci|danke|vielen dank)\b.{0,80}?[,!.] *)?"
 )
 AWAY = phrases(r"""
     (?:currently )?i.?a?m (?:currently )?(?:out of (?:the )?office|away (?:from|until|on))
@@ -100,7 +100,7 @@ def is_automatic(opened: Opened, said: str) -> bool:
     if automatic_field(opened) or automatic_subject(opened):
         return True
     sender = opened.first("from")
-    if NO_REPLY.search(sender) or MACHINE.search(sender):
+    if NO_REPLY.search(sender) or DAEMON.search(sender):
         return True
     text = " ".join(list(lead(said))[:3])[:400].lower()
     greeted = GREETED.match(text)

@@ -5,7 +5,7 @@ a sentence about it. What is left is for flufl.bounce, which knows many a system
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from email.message import Message
 
 from flufl.bounce import all_failures
@@ -36,7 +36,7 @@ EXPANDED = re.compile(
 )
 NOT_FAILED = re.compile(
     r"^\W*(?:from|sender|b?cc|subject|reply|sent (?:by|from|via|on)|contact|message-?id|by|help"
-    r"|list|please|reporting|questions?|via|if you|for (?:more|further|help|assistance)|mail from)\b",
+    r"|list|please|reporting|questions?|via|if you|for (?:more|further|help)|mail from)\b",
     re.IGNORECASE,
 )
 BEFORE_LIST = re.compile(r"\b(?:to|for|a|à|aan|an|user|address|addresses|recipients?|s\))$")
@@ -75,9 +75,9 @@ def failures_in(opened: Opened, said: str, us: frozenset[str]) -> list[Failure]:
         return []
     action = "delayed" if is_delay(text) else "failed"
     found = (
-        _named(named, lines)
+        _said_of((match["addr"] for match in ANYWHERE.finditer(named)), lines)
         or _read(lines, us, PLAIN)
-        or _known(opened, lines)
+        or _said_of(_known(opened, lines), lines)
         or _read(lines, us, ROUNDABOUT)
     )
     whole = _essence(lines)
@@ -90,9 +90,9 @@ def failures_in(opened: Opened, said: str, us: frozenset[str]) -> list[Failure]:
     ]
 
 
-def _named(header: str, lines: list[str]) -> dict[str, str]:
-    """The addresses of X-Failed-Recipients (Exim, Gmail), with what the text says of each."""
-    found = {match["addr"]: "" for match in ANYWHERE.finditer(header)}
+def _said_of(addresses: Iterable[str], lines: list[str]) -> dict[str, str]:
+    """Addresses that are known already, with what the lines say of each."""
+    found = dict.fromkeys(addresses, "")
     for address in found:
         number = next((n for n, line in enumerate(lines) if address in line), None)
         if number is not None:
@@ -180,8 +180,8 @@ def _essence(lines: list[str]) -> str:
     return " ".join((telling or plain)[:6])[:WORDS]
 
 
-def _known(opened: Opened, lines: list[str]) -> dict[str, str]:
-    """What flufl.bounce finds."""
+def _known(opened: Opened, lines: list[str]) -> list[str]:
+    """The addresses that flufl.bounce finds."""
     message = Message()
     sender = opened.first("from")
     message["From"] = sender if "@" in sender else "mailer-daemon@unknown.invalid"
@@ -198,8 +198,8 @@ def _known(opened: Opened, lines: list[str]) -> dict[str, str]:
     try:
         temporary, permanent = all_failures(message)
     except Exception:  # somebody else's code on strangers' bytes
-        return {}
-    return dict.fromkeys(sorted(found.decode("latin-1") for found in (*temporary, *permanent)), "")
+        return []
+    return sorted(found.decode("latin-1") for found in (*temporary, *permanent))
 
 
 def lead(said: str) -> Iterator[str]:

@@ -175,7 +175,7 @@ def phrases(lines: str, unspaced: str = "(?!)") -> re.Pattern[str]:
 UNSPACED = {
     Meaning.FULL: "容量|空間不足|空间不足|已满|已滿|いっぱい",
     Meaning.BLOCKED: "垃圾|迷惑メール",
-    Meaning.NO_MAILBOX: "ありません|存在しません|不存在|不明|见つかりません|見つかりません|没有找到",
+    Meaning.NO_MAILBOX: "ありません|存在しません|見つかりません|不明|不存在|没有找到",
 }
 MEANINGS = {
     meaning: phrases(lines, UNSPACED.get(meaning, "(?!)")) for meaning, lines in PHRASES.items()
