@@ -81,13 +81,19 @@ def failures_in(opened: Opened, said: str, us: frozenset[str]) -> list[Failure]:
         or _read(lines, us, ROUNDABOUT)
     )
     whole = _essence(lines)
+    if len(found) == 1:
+        found = {address: _with_codes(words, whole) for address, words in found.items()}
     told = _speaks(whole)
-    if not found:
-        found = {"": whole}
     return [
         Failure(address or None, words if words and (_speaks(words) or not told) else whole, action)
-        for address, words in list(found.items())[:RECIPIENTS]
+        for address, words in list((found or {"": whole}).items())[:RECIPIENTS]
     ]
+
+
+def _with_codes(words: str, whole: str) -> str:
+    """What is said of the only address, with the codes that stand elsewhere."""
+    elsewhere = ENHANCED.search(whole) and not (ENHANCED.search(words) or BASIC.search(words))
+    return f"{words} {whole}"[:WORDS] if words and elsewhere else words
 
 
 def _said_of(addresses: Iterable[str], lines: list[str]) -> dict[str, str]:
