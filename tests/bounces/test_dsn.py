@@ -138,6 +138,60 @@ def test_a_token_counts_where_the_mail_went_and_not_in_its_words() -> None:
     assert sort(raw.replace(b"Dag,", b"u+Ab3dEf6hIj9kLmN0@nieuws.example"))[0].kind is Kind.HUMAN
 
 
+MAIL = """From: Mieke <mieke@school.example>
+To: nieuws@nieuws.example
+Subject: {subject}
+
+{text}
+"""
+
+
+@pytest.mark.parametrize(
+    ("subject", "kind"),
+    [
+        ("Afwezig: Nieuws", Kind.AUTO_REPLY),
+        ("Afwezig tot 1 december", Kind.AUTO_REPLY),
+        ("Afwezigheidsbericht", Kind.AUTO_REPLY),
+        ("Automatisch antwoord: Nieuws", Kind.AUTO_REPLY),
+        ("AUTO: Mieke is out", Kind.AUTO_REPLY),
+        ("[Auto-Reply] Nieuws", Kind.AUTO_REPLY),
+        ("On leave until Monday", Kind.AUTO_REPLY),
+        ("Message d'absence", Kind.AUTO_REPLY),
+        ("Absence : Nouvelles", Kind.AUTO_REPLY),
+        ("Abwesend", Kind.AUTO_REPLY),
+        ("自動返信", Kind.AUTO_REPLY),
+        ("Unsubscribe", Kind.UNSUBSCRIBE),
+        ("Gelieve mij uit te schrijven", Kind.UNSUBSCRIBE),
+        ("Merci de me désinscrire", Kind.UNSUBSCRIBE),
+        ("Afmelden nieuwsbrief", Kind.UNSUBSCRIBE),
+        # People, who must never be taken for programs.
+        ("Re: Automatisch antwoord", Kind.HUMAN),
+        ("Automatisch doneren?", Kind.HUMAN),
+        ("Ik ben niet akkoord", Kind.HUMAN),
+        ("Op reis met Fiabel", Kind.HUMAN),
+        ("On holiday in Ghana", Kind.HUMAN),
+        ("Urlaubsfotos", Kind.HUMAN),
+        ("Absenten in de klas", Kind.HUMAN),
+        ("Uitschrijven?", Kind.HUMAN),
+        (
+            "Unsubscribe me? I never asked for this, and I want to know who gave you my address!!",
+            Kind.HUMAN,
+        ),
+    ],
+)
+def test_smt_17_programs_and_people_by_their_subjects(subject: str, kind: Kind) -> None:
+    raw = MAIL.format(subject=subject, text="Groeten van Mieke").encode()
+    assert [report.kind for report in sort(raw)] == [kind]
+
+
+@pytest.mark.parametrize(
+    "field", ["Auto-Submitted: auto-replied", "X-Autoreply: yes", "Precedence: bulk"]
+)
+def test_smt_17_programs_by_their_fields(field: str) -> None:
+    raw = f"{field}\n{MAIL.format(subject='Nieuws', text='Groeten')}".encode()
+    assert [report.kind for report in sort(raw)] == [Kind.AUTO_REPLY]
+
+
 FAILED = """From: MAILER-DAEMON@mx.example
 Content-Type: multipart/report; report-type=delivery-status; boundary=b
 
@@ -176,7 +230,9 @@ Diagnostic-Code: smtp; {said}
         ("5.2.3", "552 5.2.3 too big for this mailbox", "soft 5.2.3"),
         ("5.6.7", "550 5.6.7 SMTPUTF8 is needed", "soft! 5.6.7"),
         ("4.7.0", "421 4.7.0 slow down", "soft! 4.7.0"),
+        # Neither a host nor a version is a code.
         ("5.0.0", "said by 192.5.1.1: 550 no", "soft 5.0.0"),
+        ("", "Mailer 2.0.1: no such user", "hard -"),
     ],
 )
 def test_smt_14_codes_and_words(status: str, said: str, expected: str) -> None:

@@ -10,7 +10,7 @@ from email.message import Message
 
 from flufl.bounce import all_failures
 
-from newsletter.bounces.dsn.judging import BASIC, ENHANCED, WORDS, Failure
+from newsletter.bounces.dsn.judging import BASIC, TOLD, WORDS, Failure
 from newsletter.bounces.dsn.opening import Fields, Opened, fields_of
 from newsletter.bounces.dsn.phrases import COPY, DAEMON, DELAY, FAILURE, GIVEN_UP, OURSELVES
 from newsletter.bounces.dsn.plaintext import one_line
@@ -41,7 +41,8 @@ NOT_FAILED = re.compile(
 )
 BEFORE_LIST = re.compile(r"\b(?:to|for|a|à|aan|an|user|address|addresses|recipients?|s\))$")
 TO = re.compile(r"^\W*to\b", re.IGNORECASE)
-RULE = re.compile(r"[-=*~_#]{5}")
+# Drawn lines, and the header of what came back.
+RULE = re.compile(r"[-=*~_#]{5}|^\s*(?:subject|to|cc|from|sent|date)\s*:", re.IGNORECASE)
 WIRE = re.compile(r"\s*(?:<<<|>>>|\.\.\.|while talking|rcpt to|data$|mail from)", re.IGNORECASE)
 
 
@@ -92,7 +93,7 @@ def failures_in(opened: Opened, said: str, us: frozenset[str]) -> list[Failure]:
 
 def _with_codes(words: str, whole: str) -> str:
     """What is said of the only address, with the codes that stand elsewhere."""
-    elsewhere = ENHANCED.search(whole) and not (ENHANCED.search(words) or BASIC.search(words))
+    elsewhere = TOLD.search(whole) and not (TOLD.search(words) or BASIC.search(words))
     return f"{words} {whole}"[:WORDS] if words and elsewhere else words
 
 
@@ -176,7 +177,7 @@ def _words(lines: list[str], number: int, rest: str) -> str:
 
 
 def _speaks(words: str) -> bool:
-    return bool(ENHANCED.search(words) or BASIC.search(words) or meaning_of(words))
+    return bool(TOLD.search(words) or BASIC.search(words) or meaning_of(words))
 
 
 def _essence(lines: list[str]) -> str:

@@ -102,7 +102,7 @@ GIVEN_UP = phrases(r"""
 
 # Senders that are programs: local part, or name.
 MACHINE = re.compile(
-    r"mailer[-_. ]?d?aemon|post ?master|mail[-_. ]?deliver|delivery[-_. ]?(?:sub)?system|"
+    r"mailer[-_. ]?d?aemon|post[-_ ]?master|mail[-_. ]?deliver|delivery[-_. ]?(?:sub)?system|"
     r"double-bounce|"
     r"mail[-_. ]?system|microsoftexchange|system ?administrator|mail ?admin|systeembeheerder|"
     r"systemadministrator|administrateur|deliver(?:y|ies)[-_. ]?(?:status|fail|report)|ndr\b|"
