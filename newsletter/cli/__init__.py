@@ -22,6 +22,7 @@ COMMANDS = {
     "retention": "newsletter.cli.retention",
     "processing": "newsletter.cli.processing",
     "editors": "newsletter.cli.editors",
+    "bounces": "newsletter.cli.bounces",
     "audit": "newsletter.cli.audit",
     "doctor": "newsletter.cli.doctor",
 }

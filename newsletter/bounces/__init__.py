@@ -1,0 +1,1 @@
+"""What comes back of what we sent: reports, complaints, replies."""
