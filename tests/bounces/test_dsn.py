@@ -74,6 +74,9 @@ TABLE = {
     "human-quotes-bounce": "human - nele@school.example",
     "human-forwards-bounce": "human - omar@school.example",
     "human-postmaster": "human - postmaster@school.example",
+    "vacation-null-sender": "auto_reply - pia@school.example",
+    "human-postmaster-quotes": "human - postmaster@school.example",
+    "phone-gateway": "hard - 32470000000@sms.example",
     "nothing": "unknown - -",
 }
 

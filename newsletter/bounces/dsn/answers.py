@@ -55,7 +55,7 @@ AWAY = phrases(r"""
     ik ben (?:\w+ ){0,6}(?:afwezig|met vakantie|met verlof|op vakantie|buiten kantoor)
     je suis (?:\w+ ){0,3}(?:absente?|en congés?|en vacances)
     ich bin (?:\S+ ){0,6}(?:im urlaub|nicht im b[üu]ro|abwesend|nicht erreichbar)
-    (?:this|dit|ceci|dies) (?:is|est|ist) (?:an? |een |un |eine )?(?:auto|réponse automatique)""")
+    (?:this|dit|ceci|dies) (?:is|est|ist) (?:an? |een |une |eine )?(?:auto\w* )?{answer}""")
 GREETED = re.compile(_GREETING)
 NO_REPLY = re.compile(
     r"(?:no|do[-_.]?not|dont)[-_.]?reply|auto[-_.]?(?:reply|responder|antwort)|vacation|"
@@ -98,6 +98,13 @@ def automatic_subject(opened: Opened) -> bool:
     return SUBJECT.match(opened.first("subject").lower().lstrip("([ ")) is not None
 
 
+def says_away(said: str) -> bool:
+    """Does a text begin as those of automatic answers do?"""
+    text = " ".join(list(lead(said))[:3])[:400].lower()
+    greeted = GREETED.match(text)
+    return AWAY.match(text, greeted.end() if greeted else 0) is not None
+
+
 def is_automatic(opened: Opened, said: str) -> bool:
     """Did a program answer, by its header or else by what the answer begins with?"""
     if automatic_field(opened) or automatic_subject(opened):
@@ -105,9 +112,7 @@ def is_automatic(opened: Opened, said: str) -> bool:
     sender = opened.first("from")
     if NO_REPLY.search(sender) or DAEMON.search(sender):
         return True
-    text = " ".join(list(lead(said))[:3])[:400].lower()
-    greeted = GREETED.match(text)
-    return AWAY.match(text, greeted.end() if greeted else 0) is not None
+    return says_away(said)
 
 
 def null_sender(opened: Opened) -> bool:

@@ -31,6 +31,7 @@ LISTS = {
     "cannot": r"(?:couldn.?t|could not|can.?not|can.?t|unable to"
     r"|(?:wasn.?t|not) able to|not possible to)",
     "post": r"(?:deliver\w*|e-?mail|mail|message|send|transmission)",
+    "answer": r"(?:reply|response|answer|antwoord|antwort|réponse automatique)",
     "wire": r"(?:servers?|service|hosts?|system|network|gateway|connection|domain)\b",
     "off": r"(?:disabled|inactive|suspended|deactivated|discontinued|locked|closed|cancell?ed"
     r"|expired|dormant|frozen|terminated|not active|not enabled|blocked)",
