@@ -166,10 +166,10 @@ def _words(lines: list[str], number: int, rest: str) -> str:
     """What stands behind an address, up to the next empty line or address."""
     said = [rest]
     for line in lines[number + 1 : number + 12]:
-        if (LEADING.search(line) and not line.startswith((" ", "\t"))) or not line.strip():
+        if line.strip() and LEADING.search(line) and _indent(line) == _indent(lines[number]):
+            break
+        if not line.strip():
             if any(map(str.strip, said[1:])) or _speaks(" ".join(said)):
-                break
-            if line.strip():
                 break
             continue
         said.append(line)

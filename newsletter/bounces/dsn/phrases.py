@@ -95,6 +95,7 @@ GIVEN_UP = phrases(r"""
     permanent(?:ly)? (?:error|fail\w*|fatal)
     (?:i.?ve|have|has) given up
     not going to try
+    returned mail
     no further attempts
     (?:was|has been|been) (?:removed from|aborted|returned)
     gave up
