@@ -27,6 +27,7 @@ LONG = [
     *("test_accessibility.py", "test_road.py", "test_slow_clients.py", "test_processes.py"),
     *("test_process.py", "test_store.py", "test_concurrency.py", "test_relay_faults.py"),
     *("test_browser.py", "test_serve.py", "test_logs.py", "test_mail_screens.py", "test_demo.py"),
+    "test_morning.py",
 ]
 MISSING = {
     "browser": "there is no Chromium (Debian: apt-get install chromium)",
