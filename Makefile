@@ -51,7 +51,7 @@ bench-large: setup-dev ## The same, an issue for a million readers, and a millio
 chaos: setup-dev ## Kill the sender 200 times, and try 2000 courses of events (twenty minutes)
 	@$(BIN)/python -m tests.faults.chaos $(ARGS)
 	@HYPOTHESIS_EXAMPLES=$${HYPOTHESIS_EXAMPLES:-2000} exec $(BIN)/python -m pytest -n 0 -q \
-		--timeout 0 tests/issues/test_cursor.py
+		--timeout 0 tests/issues/test_cursor.py tests/bounces/test_any_bytes.py
 
 setup: ## Prepare .venv for running (run and demo do this)
 	@$(call install,requirements.lock,runtime,about half a minute)

@@ -57,6 +57,9 @@ MAIL_DEFAULT_SENDER = "Fiabel <fiabel@nieuws.vvsg.example>"
 MAIL_TIMEOUT = 300
 # Does the relay carry addresses with letters such as é before the @ (RFC 6531; yes | no)?
 MAIL_SMTPUTF8 = False
+# IP addresses that mail leaves from, to readers' own servers, separated by commas. Only `newsletter
+# doctor` uses them; empty: it looks at those of MAIL_SERVER, and says that it is a guess.
+MAIL_OUTGOING = ""
 # Where bounces come back, an address whose local part may be extended with "+…" (VERP), such as
 # bounce@nieuws.vvsg.example. Empty: to the sender.
 RETURN_PATH = ""
@@ -183,11 +186,11 @@ DESK_FRESH_MINUTES = 10.0
 INVITATION_DAYS = 7
 # How long a mailed link for a new password works, in hours.
 NEW_PASSWORD_HOURS = 2.0
-# How many passwords and codes somebody may try for one editor, as 10/hour: in a browser in which
-# that editor signed in before; and the same from each network, and three times that from all other
-# browsers together. So a stranger who guesses locks out other strangers only.
+# How many wrong passwords and codes somebody may try for one editor, as 10/hour: in a browser in
+# which that editor signed in before; and the same from each network, and three times that from all
+# other browsers together. So a stranger who guesses locks out other strangers only.
 DESK_GUESSES = "10/hour"
-# How many tries one network has, for all editors together.
+# How many wrong tries one network has, for all editors together.
 DESK_NETWORK_GUESSES = "60/hour"
 # The association's own login (OpenID Connect): the address of the provider, without
 # /.well-known/openid-configuration; and what it knows us by. Empty: no such login.

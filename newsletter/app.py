@@ -37,7 +37,8 @@ from newsletter.web import (
     receipts,
     unasked,
 )
-from newsletter.web.accounts import security
+from newsletter.web.accounts import gate, security
+from newsletter.web.desk import errors
 from newsletter.web.shortcut import Shortcut
 
 MAX_BODY = 64 * 1024  # octets of a form
@@ -63,10 +64,6 @@ ERRORS: Mapping[int, tuple[str, str]] = {
     400: (
         _("Dit verzoek klopt niet"),
         _("Je browser stuurde iets wat we niet begrijpen. Ga terug en probeer het opnieuw."),
-    ),
-    403: (
-        _("Dat mag je niet"),
-        _("Je rol laat dit niet toe. Vraag het aan je beheerder."),
     ),
     404: (
         _("Deze pagina bestaat niet"),
@@ -170,8 +167,11 @@ def _explain(error: HTTPException) -> Response | WsgiResponse:
     code = error.code or 500
     if code < 400:  # a redirect
         return error.get_response()
-    title, advice = ERRORS.get(code, ERRORS[400 if code < 500 else 500])
-    response = page.show("public/error.html", code, title=title, advice=advice, ways=_ways())
+    if gate.on_desk(request.path):
+        response = errors.explained(error, code)
+    else:
+        title, advice = ERRORS.get(code, ERRORS[400 if code < 500 else 500])
+        response = page.show("public/error.html", code, title=title, advice=advice, ways=_ways())
     for name, value in error.get_headers():
         if name != "Content-Type":
             response.headers[name] = value

@@ -1,6 +1,7 @@
 """Locales: Dutch is the source of every text; fr, en and de are translations of it (gettext)."""
 
 import io
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -15,6 +16,7 @@ from babel.numbers import format_decimal
 from babel.support import NullTranslations, Translations
 
 DEFAULT = "nl"
+COMMAND_LINE = "en"
 LOCALES = ("nl", "fr", "en", "de")
 REGIONS = {"en": "en_GB"}  # dates and numbers of Europe
 KEPT = 4096  # names and dates that are kept as words: making them costs more than a page
@@ -33,7 +35,7 @@ def translations(locale: str) -> NullTranslations:
     return Translations(compiled)
 
 
-def translate(locale: str, text: str, **values: object) -> str:
+def translate(locale: str, text: str, /, **values: object) -> str:
     """`text` (Dutch, with `%(name)s` for values) in `locale`."""
     translated = translations(locale).gettext(text)
     return translated % values if values else translated
@@ -42,6 +44,42 @@ def translate(locale: str, text: str, **values: object) -> str:
 def _(text: str) -> str:
     """Mark a Dutch text for translation; `translate` is called where the locale is known."""
     return text
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Said:
+    """Something to tell a person whose language is not known yet: a Dutch text and the values of
+    its `%(name)s`, which may be Said themselves. Nothing is translated until it is shown.
+
+    str() is English, for the command line, logs and records; several sort as they stand there.
+    """
+
+    text: str
+    values: tuple[tuple[str, object], ...]
+
+    def __init__(self, text: str, /, **values: object) -> None:
+        object.__setattr__(self, "text", text)
+        object.__setattr__(self, "values", tuple(values.items()))
+
+    def in_(self, locale: str) -> str:
+        """What a reader of `locale` is told."""
+        values = {
+            name: value.in_(locale) if isinstance(value, Said) else value
+            for name, value in self.values
+        }
+        return translate(locale, self.text, **values)
+
+    def __str__(self) -> str:
+        return self.in_(COMMAND_LINE)
+
+    def __lt__(self, other: "Said") -> bool:
+        return str(self) < str(other)
+
+
+def either(*choices: str) -> Said | str:
+    """One or more words to choose from: "a of b" in Dutch."""
+    first, *others = choices
+    return Said("%(one)s of %(others)s", one=first, others=either(*others)) if others else first
 
 
 def pick(accepted: list[str]) -> str:

@@ -85,6 +85,11 @@ def admit(session: Session, name: str, rate: Rate, now: datetime) -> int:
     return max(1, math.ceil((until - latest).total_seconds()))
 
 
+def give_back(session: Session, name: str, rate: Rate, now: datetime) -> None:
+    """Take back one that `admit` counted a moment ago, since it turned out not to count."""
+    _move(session, name, now, -Pace.of(rate).step, NEVER, NEVER)
+
+
 def book(session: Session, name: str, rate: Rate, now: datetime, count: int) -> list[datetime]:
     """Times for `count` letters, the first at once while there is room, the rest one by one later.
 

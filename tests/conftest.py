@@ -1,12 +1,14 @@
 """Real parts for every test: settings, a migrated database of both kinds, a browser."""
 
 import contextlib
+import gc
 import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy.orm import Session
@@ -15,6 +17,7 @@ from newsletter import settings as settings_module
 from newsletter.db import Database, connect, migrate
 from newsletter.settings import Settings
 from tests.postgres import OLDEST, Server, Shared, binaries, running
+from tests.shared import remember_routes, remember_statements
 
 # As root Chromium has no sandbox; it must look nothing up outside this machine.
 CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"]
@@ -24,6 +27,7 @@ LONG = [
     *("test_accessibility.py", "test_road.py", "test_slow_clients.py", "test_processes.py"),
     *("test_process.py", "test_store.py", "test_concurrency.py", "test_relay_faults.py"),
     *("test_browser.py", "test_serve.py", "test_logs.py", "test_mail_screens.py", "test_demo.py"),
+    "test_morning.py",
 ]
 MISSING = {
     "browser": "there is no Chromium (Debian: apt-get install chromium)",
@@ -34,6 +38,17 @@ MISSING = {
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "sqlite(why): of what uses a database, runs on SQLite only")
     config.addinivalue_line("markers", "postgresql: runs on PostgreSQL; skipped without one")
+    hypothesis.settings.register_profile("house", deadline=None)  # machines are busy at times
+    hypothesis.settings.load_profile("house")
+    remember_statements()
+    remember_routes()
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: looking for garbage in it takes a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.hookimpl(trylast=True)

@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from newsletter.i18n import LOCALES, date_and_hours, date_and_time, days, own_name
+from newsletter.errors import FixContent, FixRequest
+from newsletter.i18n import LOCALES, Said, date_and_hours, date_and_time, days, either, own_name
 
 ZONE = ZoneInfo("Europe/Brussels")
 MOMENT = datetime(2026, 11, 23, 6, 55, tzinfo=UTC)
@@ -59,3 +60,38 @@ def test_languages_are_called_by_their_own_names() -> None:
 def test_periods_in_words(locale: str, words: list[str]) -> None:
     said = [days(count, locale) for count in (1, 30, 365, 1095, 400)]
     assert [one.replace("\xa0", " ") for one in said] == words
+
+
+def test_what_is_said_is_told_in_every_language_and_english_in_commands() -> None:
+    fault = Said("staat niet in content/images; %(advice)s", advice=Said("zet ze daar."))
+    one = Said("De foto “%(picture)s” %(fault)s", picture="a 100%.png", fault=fault)
+    assert [one.in_(locale) for locale in LOCALES] == [
+        "De foto “a 100%.png” staat niet in content/images; zet ze daar.",
+        "La photo «\u00a0a 100%.png\u00a0» n’est pas dans content/images\u202f; mettez-la là.",
+        "The picture 'a 100%.png' is not in content/images; put it there.",
+        "Das Foto „a 100%.png“ ist nicht in content/images; leg es dorthin.",
+    ]
+    assert str(one) == one.in_("en")
+    assert one != Said(one.text, picture="b.png", fault=fault)
+    assert {one, Said(one.text, **dict(one.values))} == {one}
+
+
+def test_several_stand_in_the_order_of_what_is_printed() -> None:
+    texts = ["zet ze daar.", "niet ingevuld", "een tekst"]
+    assert [str(one) for one in sorted(map(Said, texts))] == ["a text", "missing", "put it there."]
+
+
+def test_an_error_is_told_in_the_language_of_its_reader() -> None:
+    assert FixRequest("Verwijder eerst de vertalingen.").in_("fr") != (
+        "Verwijder eerst de vertalingen."
+    )
+    two = FixContent(Said("een getal"), Said("een tekst"))
+    assert (str(two), two.in_("nl")) == ("a number\na text", "een getal\neen tekst")
+
+
+@pytest.mark.parametrize(
+    ("choices", "words"), [("a", "a"), ("ab", "a of b"), ("abc", "a of b of c")]
+)
+def test_words_to_choose_from(choices: str, words: str) -> None:
+    found = either(*choices)
+    assert (found.in_("nl") if isinstance(found, Said) else found) == words

@@ -13,8 +13,8 @@ ONE_MESSAGE = (".eml", ".txt", ".msg")  # one message each, whatever the first l
 
 
 def messages(path: Path, *, whole: bool = False) -> Iterator[tuple[str, bytes]]:
-    """Each message below `path` with the name of its place; unless `whole`, what is longer than is
-    read is cut.
+    """Each message below `path` with the name of its place; unless `whole`, cut at what a reader
+    reads of it.
 
     Files come in the order of their names, hidden ones and Maildir's `tmp` not at all. Raises
     FixRequest when a file cannot be read.

@@ -8,7 +8,7 @@ import click
 from sqlalchemy.exc import DatabaseError
 
 from newsletter.errors import NewsletterError
-from newsletter.i18n import translate
+from newsletter.i18n import COMMAND_LINE
 
 COMMANDS = {
     "serve": "newsletter.cli.serve",
@@ -24,6 +24,7 @@ COMMANDS = {
     "editors": "newsletter.cli.editors",
     "bounces": "newsletter.cli.bounces",
     "audit": "newsletter.cli.audit",
+    "doctor": "newsletter.cli.doctor",
 }
 
 
@@ -44,7 +45,7 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except NewsletterError as error:
             # Sentences for visitors are Dutch in the code; the command line speaks English.
-            raise _sentence(translate("en", str(error))) from error
+            raise _sentence(error.in_(COMMAND_LINE)) from error
         except DatabaseError as error:
             raise _sentence(f"The database (DATABASE_URL) cannot be used: {error.orig}.") from error
 

@@ -12,19 +12,32 @@ def command() -> None:
 
 
 @command.command("verify")
+@click.option("--lines", type=click.IntRange(1), help="With --head: so many lines there were …")
+@click.option("--head", metavar="HASH", help="… of which the last was this one, when you noted it.")
 @as_json
-def verify(as_json: bool) -> None:
-    """Walk the whole chain; exit 1 when a line was altered, taken out or slipped in."""
+def verify(lines: int | None, head: str | None, as_json: bool) -> None:
+    """Walk the whole chain; exit 1 when a line was altered, taken out, slipped in or cut off.
+
+    It is compared with what the clock noted in INSTANCE_DIR/audit.head, and with what you noted.
+    """
+    if (lines is None) is not (head is None):
+        raise click.UsageError("--lines and --head go together.")
+    mine = [audit.Head(lines, head.lower())] if lines is not None and head is not None else []
     office = open_office()
     with office.database.read() as session:
-        verdict = audit.verify(session)
+        verdict = audit.verify(session, office.settings, mine)
+    broken = str(verdict.broken) if verdict.broken else None
     if as_json:
-        print_json({"lines": verdict.lines, "head": verdict.head, "broken": verdict.broken})
-    elif verdict.broken is None:
-        click.echo(f"{verdict.lines} lines, none altered; the last is {verdict.head}.")
+        print_json(
+            {name: getattr(verdict, name) for name in ("lines", "head", "noted")}
+            | {"broken": broken}
+        )
+    elif broken is None:
+        words = f"{verdict.lines} lines, none altered; the last is {verdict.head}."
+        click.echo(f"{words} Compared with {verdict.noted} noted before.")
     else:
-        click.echo(f"The chain is broken: {verdict.broken}.", err=True)
-    raise SystemExit(1 if verdict.broken else 0)
+        click.echo(f"The log is broken: {broken}.", err=True)
+    raise SystemExit(1 if broken else 0)
 
 
 @command.command("list")

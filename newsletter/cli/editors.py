@@ -10,7 +10,7 @@ from newsletter.editors import people
 from newsletter.errors import FixRequest
 from newsletter.links import Links
 from newsletter.models import Editor, Role
-from newsletter.notices.desk import bound
+from newsletter.notices.desk import bound, has_come
 from newsletter.tokens import Purpose, tokens_of
 
 email_argument = click.argument("email")
@@ -57,6 +57,23 @@ def invite(email: str, link: bool) -> None:
     click.echo(words)
 
 
+@command.command("reset")
+@email_argument
+@show_link
+def reset(email: str, link: bool) -> None:
+    """Who lost a telephone begins anew: password, codes and passkeys go, an invitation comes.
+
+    Every browser they are signed in with is signed out. Be sure first who asks for it.
+    """
+    office = open_office()
+    with office.database.write() as session:
+        editor = _find(session, email)
+        people.reset(session, editor, utcnow(), mail=not link)
+        log(session, "editor.reset", f"editor {editor.id}")
+        words = _invitation(office, editor, link)
+    click.echo(words)
+
+
 @command.command("list")
 @as_json
 def list_editors(as_json: bool) -> None:
@@ -71,7 +88,7 @@ def list_editors(as_json: bool) -> None:
                 "role": one.role.value,
                 "locale": one.locale,
                 "active": one.active,
-                "invited": one.password is None and one.subject is None,
+                "invited": not has_come(one),
                 "seen_at": one.seen_at.isoformat() if one.seen_at else None,
             }
             for one in people.listed(session)
@@ -104,8 +121,13 @@ def _find(session: Session, email: str) -> Editor:
 
 
 def _invited(session: Session, office: Office, editor: Editor, link: bool) -> str:
-    """Mail the link, or print it for who sets up a server that sends no mail yet."""
     people.invite(session, editor, utcnow(), mail=not link)
+    return _invitation(office, editor, link)
+
+
+def _invitation(office: Office, editor: Editor, link: bool) -> str:
+    """What to say of an invitation: it was mailed, or its link, for who sets up a server that sends
+    no mail yet."""
     if not link:
         return f"The invitation of {editor.name} is on its way."
     keys = tokens_of(office.settings)

@@ -194,7 +194,7 @@ def _outside_links(session: Session, office: Office, issue: Issue) -> dict[str, 
 def _broken(outside: dict[str, str], quiet: bool) -> list[tuple[str, PreflightFinding]]:
     with progress("Asking other sites", len(outside), quiet=quiet) as advance:
         found = external.check_links(outside, progress=advance)
-    return [(outside[finding.where.removeprefix("link ")], finding) for finding in found]
+    return [(outside[str(finding.where).removeprefix("link ")], finding) for finding in found]
 
 
 def _summary(grades: Sequence[str]) -> str:

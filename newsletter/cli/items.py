@@ -50,8 +50,8 @@ def check_items(as_json: bool) -> None:
     for hint in library.hints():
         click.echo(f"{hint} (A hint, no error.)", err=True)
     if as_json:
-        print_json([{"path": f.path, "line": f.line, "message": f.message} for f in findings])
+        print_json([{"path": f.path, "line": f.line, "message": str(f.message)} for f in findings])
         raise SystemExit(1 if findings else 0)
     if findings:
-        raise FixContent(*findings)
+        raise FixContent(*(finding.said for finding in findings))
     click.echo(f"{len(library.items())} items, no errors.")

@@ -50,12 +50,16 @@ def open_office() -> Office:
     database = open_database(settings)
     if not is_current(database):
         raise FixSettings("The database has not the newest schema; run `newsletter migrate`.")
-    return Office(settings, database)
+    office = Office(settings, database)
+    click.get_current_context().obj = office  # for `log`
+    return office
 
 
 def log(session: Session, action: str, subject: str, **facts: Any) -> None:
-    """Write in the log of changes that somebody did this on the command line."""
-    audit.record(session, audit.COMMAND_LINE, action, subject, utcnow(), facts)
+    """Write in the log of changes what somebody did on the command line."""
+    office = click.get_current_context().find_object(Office)
+    assert office is not None  # noqa: S101 (without one there is no session)
+    audit.record(session, office.settings, audit.COMMAND_LINE, action, subject, utcnow(), facts)
 
 
 def print_json(data: Any) -> None:

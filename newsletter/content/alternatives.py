@@ -2,6 +2,8 @@
 
 import re
 
+from newsletter.i18n import Said
+
 LONGEST = 300  # characters
 _FILE_NAME = re.compile(
     r".*\.(png|jpe?g|gif|webp|svg|heic|tiff?)|(img|dsc|dscn|pict?|image|screenshot|schermafbeelding)"
@@ -18,17 +20,27 @@ _EMPTY = frozenset(
 )  # fmt: skip
 
 
-def fault(alt: str, picture: str) -> str | None:
-    """What is wrong with the alternative text of the file `picture`, to be put after "The
-    alternative text of '…' "; None: nothing."""
+def said(picture: str, fault: Said) -> Said:
+    """A sentence about the alternative text of a picture, with a fault as `fault` says it."""
+    return Said("De beschrijving van “%(picture)s” %(fault)s", picture=picture[:80], fault=fault)
+
+
+def fault(alt: str, picture: str) -> Said | None:
+    """What is wrong with the alternative text of the file `picture`, for `said`; None: nothing."""
     if not alt.strip():
-        return "is missing; say what the picture shows."
+        return Said("ontbreekt; zeg wat er op de foto te zien is.")
     if is_file_name(alt) or _letters(alt) == _letters(_stem(picture)):
-        return f"is the name of a file ('{alt[:60]}'); say what the picture shows."
+        return Said(
+            "is een bestandsnaam (“%(alt)s”); zeg wat er op de foto te zien is.", alt=alt[:60]
+        )
     if is_empty(alt):
-        return f"says only '{alt}'; say what the picture shows."
+        return Said("zegt enkel “%(alt)s”; zeg wat er op de foto te zien is.", alt=alt)
     if len(alt) > LONGEST:
-        return f"has {len(alt)} characters; make it at most {LONGEST}, the rest is for the text."
+        return Said(
+            "telt %(count)s tekens; maak er hoogstens %(most)s van, de rest is voor de tekst.",
+            count=len(alt),
+            most=LONGEST,
+        )
     return None
 
 

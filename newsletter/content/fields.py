@@ -8,45 +8,24 @@ import difflib
 import re
 from collections.abc import Collection
 from datetime import date, datetime
-from typing import cast
 from zoneinfo import ZoneInfo
 
 import yaml
 
+from newsletter.content.loader import Loader, in_words
 from newsletter.content.safety import ANY, first_forbidden, url_fault
 from newsletter.content.source import Note
+from newsletter.i18n import Said, either
 
 FIRST_LINE = 2  # of the file, where front matter begins
-DEEPEST = 6
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[ T]+(\d{2}:\d{2})(:\d{2})? ?(Z|[+-]\d{2}:\d{2})?")
 _OPEN_QUOTE = re.compile(r"[ -]*\w+: +(['\"])(?:(?!\1).)*$")
 _YEARS = range(1900, 2101)
+_TEXT, _NUMBER = Said("een tekst"), Said("een getal")
 PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "timestamp", "null")
 }
-
-
-class Loader(yaml.SafeLoader):
-    """SafeLoader without aliases and without deep nesting, so that no bomb can go off."""
-
-    depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
-        if isinstance(event, yaml.AliasEvent):
-            raise _refusal("references (*name) are not used here", event)
-        if self.depth > DEEPEST:
-            raise _refusal("it is nested too deeply", event)
-        self.depth += 1
-        node = super().compose_node(parent, index)
-        self.depth -= 1
-        return node
-
-
-def _refusal(problem: str, event: yaml.Event) -> yaml.MarkedYAMLError:
-    mark = cast("yaml.error.Mark | None", event.start_mark)
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
 class Fields:
@@ -74,7 +53,7 @@ class Fields:
         """Is the key there, with a value (even a wrong one)?"""
         return name in self._values
 
-    def refuse(self, name: str, message: str) -> None:
+    def refuse(self, name: str, message: Said) -> None:
         """Note a fault at the line of a key."""
         self.notes.append(Note(self.line(name), message))
 
@@ -82,14 +61,25 @@ class Fields:
         """Note every key that is missing."""
         for name in names:
             if name not in self._values:
-                message = f"The key '{name}' is missing; add a line '{name}: …'."
+                line = f"{name}: …"
+                message = Said(
+                    "“%(key)s” ontbreekt; vul het in, of zet er een regel “%(line)s” bij.",
+                    key=name,
+                    line=line,
+                )
                 self.notes.append(Note(self._home, message))
 
     def text(self, name: str, longest: int = 300) -> str | None:
         """A text on one line of at most `longest` characters."""
-        value = self._scalar(name, self._values.get(name), "a text")
+        value = self._scalar(name, self._values.get(name), _TEXT)
         if value is not None and len(value) > longest:
-            self.refuse(name, f"'{name}' has {len(value)} characters; make it at most {longest}.")
+            message = Said(
+                "“%(key)s” telt %(count)s tekens; maak er hoogstens %(most)s van.",
+                key=name,
+                count=len(value),
+                most=longest,
+            )
+            self.refuse(name, message)
             return None
         return value
 
@@ -97,7 +87,13 @@ class Fields:
         """One of the allowed words."""
         value = self.text(name)
         if value is not None and value not in allowed:
-            self.refuse(name, f"'{name}' is '{value}'; write {' or '.join(sorted(allowed))}.")
+            message = Said(
+                "“%(key)s” is “%(value)s”; schrijf %(choices)s.",
+                key=name,
+                value=value,
+                choices=either(*sorted(allowed)),
+            )
+            self.refuse(name, message)
             return None
         return value
 
@@ -105,7 +101,10 @@ class Fields:
         """An address that may be linked to."""
         value = self.text(name, 2000)
         if value is not None and (fault := url_fault(value, schemes)):
-            self.refuse(name, f"The link '{value[:80]}' in '{name}' {fault}.")
+            message = Said(
+                "De link “%(url)s” in “%(key)s” %(fault)s.", url=value[:80], key=name, fault=fault
+            )
+            self.refuse(name, message)
             return None
         return value
 
@@ -114,7 +113,12 @@ class Fields:
         value = self.text(name)
         found = None if value is None else _to_day(value)
         if value is not None and found is None:
-            self.refuse(name, f"'{value}' in '{name}' is not a date; write it as 2026-11-23.")
+            message = Said(
+                "“%(value)s” in “%(key)s” is geen datum; schrijf het als 2026-11-23.",
+                value=value,
+                key=name,
+            )
+            self.refuse(name, message)
         return found
 
     def moment(self, name: str, zone: ZoneInfo) -> date | datetime | None:
@@ -122,8 +126,13 @@ class Fields:
         value = self.text(name)
         found = None if value is None else (_to_day(value) or _to_moment(value, zone))
         if value is not None and found is None:
-            example = "write it as 2026-11-23 or as 2026-11-23 19:30"
-            self.refuse(name, f"'{value}' in '{name}' is not a date or time; {example}.")
+            message = Said(
+                "“%(value)s” in “%(key)s” is geen dag of tijdstip; schrijf 2026-11-23 of "
+                "2026-11-23 19:30.",
+                value=value,
+                key=name,
+            )
+            self.refuse(name, message)
         return found
 
     def number(self, name: str, low: int, high: int) -> int | None:
@@ -133,7 +142,7 @@ class Fields:
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of different texts."""
-        values = [self._scalar(name, node, "a text") for node in self._list(name)]
+        values = [self._scalar(name, node, _TEXT) for node in self._list(name)]
         kept = tuple(value for value in values if value is not None)
         self._refuse_doubles(name, kept)
         return kept
@@ -142,7 +151,7 @@ class Fields:
         """A list of different whole numbers from `low` to `high`."""
         kept = []
         for node in self._list(name):
-            text = self._scalar(name, node, "a number")
+            text = self._scalar(name, node, _NUMBER)
             number = None if text is None else self._number(name, node, text, low, high)
             kept += [] if number is None else [number]
         self._refuse_doubles(name, kept)
@@ -164,18 +173,23 @@ class Fields:
         for key, value in node.value:
             name = key.value if isinstance(key, yaml.ScalarNode) else None
             if name is None or name not in self._known:
-                self._refuse_unknown(str(name or "this"), _line_of(key))
+                self._refuse_unknown(str(name or ""), _line_of(key))
             elif name in self._values:
                 first = _line_of(self._values[name])
-                message = f"The key '{name}' was given at line {first} already; keep one."
+                message = Said(
+                    "“%(key)s” staat al op regel %(first)s; houd er één.", key=name, first=first
+                )
                 self.notes.append(Note(_line_of(key), message))
             elif not _is_empty(value):
                 self._values[name] = value
 
     def _refuse_unknown(self, name: str, line: int) -> None:
         close = difflib.get_close_matches(name.lower(), self._known, n=1, cutoff=0.6)
-        advice = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(self._known)}."
-        self.notes.append(Note(line, f"The key '{name[:60]}' is unknown; {advice}"))
+        known = Said("kies uit %(known)s.", known=", ".join(self._known))
+        advice = Said("bedoel je “%(close)s”?", close=close[0]) if close else known
+        key = name[:60] or Said("dit")
+        message = Said("“%(key)s” is hier niet bekend; %(advice)s", key=key, advice=advice)
+        self.notes.append(Note(line, message))
 
     def _list(self, name: str) -> list[yaml.Node]:
         node = self._values.get(name)
@@ -184,26 +198,44 @@ class Fields:
         if isinstance(node, yaml.SequenceNode):
             return list(node.value)
         example = f"[{node.value}]" if isinstance(node, yaml.ScalarNode) else "[a, b]"
-        self.refuse(name, f"'{name}' has to be a list; write '{name}: {example[:60]}'.")
+        line = f"{name}: {example[:60]}"
+        self.refuse(
+            name, Said("“%(key)s” moet een lijst zijn; schrijf “%(line)s”.", key=name, line=line)
+        )
         return []
 
     def _group(self, name: str, node: yaml.Node, known: Collection[str]) -> "Fields | None":
         if isinstance(node, yaml.MappingNode):
             return Fields(node, known, self.notes)
         keys = ", ".join(f"{key}: …" for key in known)
-        message = f"'{name}' needs the keys {keys} on lines of their own, indented under it."
+        message = Said(
+            "Onder “%(key)s” horen %(keys)s, elk op een eigen regel die inspringt.",
+            key=name,
+            keys=keys,
+        )
         self.notes.append(Note(_line_of(node), message))
         return None
 
-    def _scalar(self, name: str, node: yaml.Node | None, wanted: str) -> str | None:
+    def _scalar(self, name: str, node: yaml.Node | None, wanted: Said) -> str | None:
         if node is None:
             return None
         if not isinstance(node, yaml.ScalarNode):
-            message = f"'{name}' has to be {wanted}, without brackets or dashes."
+            message = Said(
+                "“%(key)s” moet %(wanted)s zijn, zonder haken of streepjes.",
+                key=name,
+                wanted=wanted,
+            )
         elif node.tag not in PLAIN_TAGS:
-            message = f"'{name}' starts with a tag ('!…'); put the value between quotes."
+            message = Said(
+                "“%(key)s” begint met een uitroepteken; zet de waarde tussen aanhalingstekens.",
+                key=name,
+            )
         elif what := first_forbidden(node.value):
-            message = f"'{name}' holds the invisible character {what}; remove it."
+            message = Said(
+                "In “%(key)s” staat het onzichtbare teken %(character)s; haal het weg.",
+                key=name,
+                character=what,
+            )
         else:
             return re.sub(r"[ \t\n]+", " ", node.value).strip(" ")
         self.notes.append(Note(_line_of(node), message))
@@ -212,13 +244,19 @@ class Fields:
     def _number(self, name: str, node: yaml.Node, text: str, low: int, high: int) -> int | None:
         if re.fullmatch(r"-?[0-9]{1,9}", text) and low <= int(text) <= high:
             return int(text)
-        message = f"'{text[:40]}' in '{name}' has to be a whole number from {low} to {high}."
+        message = Said(
+            "“%(value)s” in “%(key)s” moet een geheel getal van %(low)s tot %(high)s zijn.",
+            value=text[:40],
+            key=name,
+            low=low,
+            high=high,
+        )
         self.notes.append(Note(_line_of(node), message))
         return None
 
     def _refuse_doubles(self, name: str, values: Collection[object]) -> None:
         if len(set(values)) < len(values):
-            self.refuse(name, f"'{name}' names something twice; keep one of each.")
+            self.refuse(name, Said("In “%(key)s” staat iets dubbel; houd van elk één.", key=name))
 
 
 def parse(header: str, known: Collection[str], notes: list[Note]) -> Fields | None:
@@ -228,18 +266,21 @@ def parse(header: str, known: Collection[str], notes: list[Note]) -> Fields | No
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = _open_quote(header, mark.line if mark else 0)
-        problem = error.problem or error.context or "it is not YAML"
-        advice = "put texts with ':', '#' or quotes in them between quotes"
-        message = f"The front matter cannot be read here ({problem}); {advice}."
+        told = error.problem or error.context
+        message = Said(
+            "De kop kan hier niet gelezen worden (%(problem)s); zet een tekst met “:”, “#” of "
+            "aanhalingstekens erin tussen aanhalingstekens.",
+            problem=in_words(told) if told else Said("dit is geen YAML"),
+        )
         notes.append(Note(line + FIRST_LINE, message))
         return None
     except (yaml.YAMLError, RecursionError):
-        notes.append(Note(1, "The front matter cannot be read; write 'key: value' lines."))
+        message = Said("De kop kan niet gelezen worden; schrijf regels als “sleutel: waarde”.")
+        notes.append(Note(1, message))
         return None
     if not isinstance(node, yaml.MappingNode):
-        notes.append(
-            Note(1, "The front matter has no keys; write 'title: …' and the others in it.")
-        )
+        message = Said("De kop heeft geen sleutels; zet er “title: …” en de andere in.")
+        notes.append(Note(1, message))
         return None
     return Fields(node, known, notes, home=1)
 

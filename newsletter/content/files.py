@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from newsletter.content.source import LARGEST
+from newsletter.errors import NewsletterError
+from newsletter.i18n import Said
 
 Made = TypeVar("Made")
 
 
-class NotAFile(Exception):
+class NotAFile(NewsletterError):
     """Something that cannot be read as a file of the shelf; the message says how to mend it."""
 
 
@@ -75,16 +77,18 @@ class Files:
     @contextlib.contextmanager
     def _opened(self, path: Path) -> Iterator[tuple[BinaryIO, os.stat_result]]:
         if path.is_symlink() and not self._is_inside(path):
-            raise NotAFile("This link leads out of the content folder; put the file itself here.")
+            outside = Said("Deze koppeling leidt uit de map content; zet het bestand zelf hier.")
+            raise NotAFile(outside)
         try:
             # Without O_NONBLOCK a named pipe would hold the reader for ever.
             handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         except PermissionError:
-            raise NotAFile("The file may not be read; change its permissions.") from None
+            closed = Said("Dit bestand mag niet gelezen worden; verander zijn rechten.")
+            raise NotAFile(closed) from None
         with os.fdopen(handle, "rb") as file:
             state = os.fstat(handle)
             if not stat.S_ISREG(state.st_mode):
-                raise NotAFile("This is not a file; remove it from the content folder.")
+                raise NotAFile(Said("Dit is geen bestand; haal het uit de map content."))
             yield file, state
 
     def _is_inside(self, path: Path) -> bool:

@@ -15,9 +15,10 @@ from babel import Locale
 
 from newsletter.content import alternatives, fields
 from newsletter.content.fields import Fields
-from newsletter.content.names import picture_fault
+from newsletter.content.names import picture_fault, picture_said
 from newsletter.content.safety import WEB
 from newsletter.content.source import Note
+from newsletter.i18n import Said
 
 READY, DRAFT = "ready", "draft"
 LONGEST_TITLE = 120
@@ -128,6 +129,9 @@ def read_item(header: str, zone: ZoneInfo) -> Read[FrontMatter]:
         sources=_sources(found),
         original=found.text("original") or "",
     )
+    if value.deadline and value.deadline < value.date:
+        message = Said("De uiterste dag valt voor de datum; verbeter “deadline” of “date”.")
+        found.refuse("deadline", message)
     return Read(None if notes else value, found.lines(), tuple(notes))
 
 
@@ -151,15 +155,17 @@ def _topics(found: Fields) -> tuple[str, ...]:
     before = len(found.notes)
     topics = found.texts("topics")
     if found.has("topics") and not topics and len(found.notes) == before:
-        found.refuse("topics", "'topics' is empty; name at least one topic.")
+        found.refuse("topics", Said("“topics” is leeg; noem minstens één thema."))
     return topics
 
 
 def _country(found: Fields) -> str:
     code = found.text("country")
     if code is not None and code not in COUNTRIES:
-        message = (
-            f"'{code[:40]}' in 'country' is not an ISO 3166-1 code; write two capitals, as BJ."
+        message = Said(
+            "“%(code)s” in “country” is geen landcode (ISO 3166-1); schrijf twee hoofdletters, "
+            "zoals BJ.",
+            code=code[:40],
         )
         found.refuse("country", message)
     return code or ""
@@ -170,15 +176,20 @@ def _image(found: Fields) -> str:
     if image is None:
         for name in ("image_alt", "image_credit"):
             if found.has(name) and not found.has("image"):
-                found.refuse(name, f"'{name}' has no 'image' to go with; add one or remove it.")
+                message = Said(
+                    "Bij “%(key)s” hoort een foto in “image”; zet die erbij of haal dit weg.",
+                    key=name,
+                )
+                found.refuse(name, message)
         return ""
     if fault := picture_fault(image):
-        found.refuse("image", f"The picture '{image[:80]}' {fault}")
+        found.refuse("image", picture_said(image, fault))
     if not found.has("image_alt"):
-        found.refuse("image", "'image' needs an 'image_alt' that says what the picture shows.")
+        message = Said("Bij “image” hoort “image_alt”: zeg daarin wat er op de foto te zien is.")
+        found.refuse("image", message)
     alt = found.text("image_alt")
     if alt is not None and (fault := alternatives.fault(alt, image)):
-        found.refuse("image_alt", f"The alternative text of '{image[:80]}' {fault}")
+        found.refuse("image_alt", alternatives.said(image, fault))
     return image
 
 
@@ -190,7 +201,8 @@ def _event(found: Fields, zone: ZoneInfo) -> Event | None:
     start, end = group.moment("start", zone), group.moment("end", zone)
     event = Event(start or Day.min, end, group.text("place", 200) or "")
     if start and end and _is_before(end, start):
-        group.refuse("end", "The event ends before it starts; mend 'start' or 'end'.")
+        message = Said("Het evenement eindigt voor het begint; verbeter “start” of “end”.")
+        group.refuse("end", message)
     return event
 
 

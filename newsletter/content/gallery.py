@@ -13,8 +13,9 @@ from pathlib import Path
 from newsletter.content import images
 from newsletter.content.files import Files, NotAFile
 from newsletter.content.images import LEAST, MOST_OCTETS, Ready, Seen
-from newsletter.content.names import is_leftover
+from newsletter.content.names import is_leftover, picture_said
 from newsletter.errors import FixContent
+from newsletter.i18n import Said
 
 FOLDER = "images"
 KEPT = 64  # pictures made ready; that of an issue, and of the next try at it
@@ -34,23 +35,25 @@ class Gallery:
         found = (path for path in self._files.under(FOLDER) if not is_leftover(path.name))
         return [path.relative_to(top).as_posix() for path in found]
 
-    def fault(self, name: str, *, lead: bool) -> str | None:
-        """What is wrong with a picture, to be put after "The picture … "; None: nothing. The one
-        above a story (`lead`) must not be tiny."""
+    def fault(self, name: str, *, lead: bool) -> Said | None:
+        """What is wrong with a picture, for `picture_said`; None: nothing. The one above a story
+        (`lead`) must not be tiny."""
         if not self._files.has(FOLDER, name):
             close = difflib.get_close_matches(name, self.names(), n=1, cutoff=0.6)
-            advice = f"did you mean '{close[0]}'?" if close else "put it there."
-            return f"is not in content/images; {advice}"
+            advice = (
+                Said("bedoel je “%(close)s”?", close=close[0]) if close else Said("zet ze daar.")
+            )
+            return Said("staat niet in content/images; %(advice)s", advice=advice)
         try:
             seen = self._files.load(self._path(name), images.look, MOST_OCTETS)
         except (NotAFile, FileNotFoundError):
-            return "cannot be read; put it in content/images anew."
+            return Said("kan niet gelezen worden; zet ze opnieuw in content/images.")
         return seen.fault or (_too_small(seen) if lead else None)
 
     def ready(self, name: str) -> Ready:
         """A picture made ready. Raises FixContent."""
         if fault := self.fault(name, lead=False):
-            raise FixContent(f"The picture '{name}' {fault}")
+            raise FixContent(picture_said(name, fault))
         data = self._files.read(self._path(name), MOST_OCTETS)
         key = hashlib.sha256(data).digest()
         with self._lock:
@@ -68,8 +71,13 @@ class Gallery:
         return self._files.root / FOLDER / name
 
 
-def _too_small(seen: Seen) -> str | None:
+def _too_small(seen: Seen) -> Said | None:
     if min(seen.width, seen.height) >= LEAST:
         return None
-    size = f"{seen.width} x {seen.height} px"
-    return f"is {size}; above a story it needs at least {LEAST} px on both sides."
+    return Said(
+        "is %(width)s x %(height)s px; boven een artikel moet ze minstens %(least)s px hoog en "
+        "breed zijn.",
+        width=seen.width,
+        height=seen.height,
+        least=LEAST,
+    )

@@ -14,7 +14,9 @@ from typing import NamedTuple
 
 from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
 
+from newsletter.content.names import picture_said
 from newsletter.errors import FixContent
+from newsletter.i18n import Said
 
 KINDS = ("JPEG", "PNG", "GIF", "WEBP")  # no other decoder of Pillow ever sees a byte
 LARGE = 1200, 1600  # px: what is served fits in this; mails show it at half of it
@@ -37,16 +39,17 @@ _TURNS = {
 _SIDEWAYS = (5, 6, 7, 8)
 _HEAD = 1024  # octets in which a file says what it is
 # What people save instead of a picture we take, by what such files begin with or hold near there.
+_WEB_PAGE, _HEIC, _TIFF = Said("een webpagina"), Said("een HEIC-foto"), Said("een TIFF-foto")
 _OTHERS = (
-    (b"<svg", "an SVG drawing"),
-    (b"<html", "a web page"),
-    (b"<!doctype html", "a web page"),
-    (b"%pdf", "a PDF"),
-    (b"ftypheic", "a HEIC photo"),
-    (b"ftypmif1", "a HEIC photo"),
-    (b"ftypavif", "an AVIF picture"),
-    (b"ii*\0", "a TIFF picture"),
-    (b"mm\0*", "a TIFF picture"),
+    (b"<svg", Said("een SVG-tekening")),
+    (b"<html", _WEB_PAGE),
+    (b"<!doctype html", _WEB_PAGE),
+    (b"%pdf", Said("een PDF")),
+    (b"ftypheic", _HEIC),
+    (b"ftypmif1", _HEIC),
+    (b"ftypavif", Said("een AVIF-foto")),
+    (b"ii*\0", _TIFF),
+    (b"mm\0*", _TIFF),
 )
 _SRGB = ImageCms.createProfile("sRGB")
 
@@ -77,15 +80,19 @@ class Ready(NamedTuple):
 class Seen(NamedTuple):
     """What a file shows at a look: its size in px as it is shown, or what is wrong with it.
 
-    `fault` is put after "The picture … "."""
+    `fault` is for `names.picture_said`."""
 
     width: int
     height: int
-    fault: str | None = None
+    fault: Said | None = None
 
 
 class _Unusable(Exception):
-    """Why a file cannot be used, to be put after "The picture … "."""
+    """Why a file cannot be used, for `names.picture_said`."""
+
+    def __init__(self, fault: Said) -> None:
+        super().__init__(fault)
+        self.fault = fault
 
 
 def accept(data: bytes, name: str) -> Ready:
@@ -96,8 +103,8 @@ def accept(data: bytes, name: str) -> Ready:
     try:
         with _opened(data) as image:
             return _ready(image)
-    except _Unusable as fault:
-        raise FixContent(f"The picture '{name[:80]}' {fault}") from None
+    except _Unusable as error:
+        raise FixContent(picture_said(name, error.fault)) from None
 
 
 def look(data: bytes) -> Seen:
@@ -107,8 +114,8 @@ def look(data: bytes) -> Seen:
             turned = _orientation(image) in _SIDEWAYS
             width, height = reversed(image.size) if turned else image.size
             _load(image, (1, 1))
-    except _Unusable as fault:
-        return Seen(0, 0, str(fault))
+    except _Unusable as error:
+        return Seen(0, 0, error.fault)
     return Seen(width, height)
 
 
@@ -122,31 +129,34 @@ def small_name(name: str) -> str:
 def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
     """The picture in `data`, of an allowed kind and size; nothing is decoded yet."""
     if len(data) > MOST_OCTETS:
-        raise _Unusable(f"is larger than {MOST_OCTETS // 1_000_000} MB; save it smaller.")
+        most = MOST_OCTETS // 1_000_000
+        raise _Unusable(Said("is groter dan %(most)s MB; bewaar ze kleiner.", most=most))
     try:
         image = Image.open(io.BytesIO(data), formats=KINDS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _Unusable(_too_many_pixels()) from None
     except UnidentifiedImageError:
-        raise _Unusable(f"{_what_else(data)}; save it as JPEG or PNG.") from None
+        raise _Unusable(_what_else(data)) from None
     except Exception:  # Pillow's readers raise nearly everything at a file made to break them
-        raise _Unusable("is damaged; save it again.") from None
+        raise _Unusable(Said("is beschadigd; bewaar ze opnieuw.")) from None
     with image:
         if image.width * image.height > MOST_PIXELS:
             raise _Unusable(_too_many_pixels())
         yield image
 
 
-def _too_many_pixels() -> str:
-    return f"has more than {MOST_PIXELS // 1_000_000} million pixels; save it smaller."
+def _too_many_pixels() -> Said:
+    most = MOST_PIXELS // 1_000_000
+    return Said("heeft meer dan %(most)s miljoen beeldpunten; bewaar ze kleiner.", most=most)
 
 
-def _what_else(data: bytes) -> str:
+def _what_else(data: bytes) -> Said:
     if not data:
-        return "is an empty file"
+        return Said("is een leeg bestand; bewaar ze als JPEG of PNG.")
     head = data[:_HEAD].lower()
-    found = next((what for sign, what in _OTHERS if sign in head), "no JPEG, PNG, GIF or WebP")
-    return f"is {found}"
+    none = Said("geen JPEG, PNG, GIF of WebP")
+    kind = next((what for sign, what in _OTHERS if sign in head), none)
+    return Said("is %(kind)s; bewaar ze als JPEG of PNG.", kind=kind)
 
 
 def _load(image: ImageFile.ImageFile, least: tuple[int, int]) -> None:
@@ -157,7 +167,7 @@ def _load(image: ImageFile.ImageFile, least: tuple[int, int]) -> None:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _Unusable(_too_many_pixels()) from None
     except Exception:  # as above
-        raise _Unusable("is damaged or cut off; save it again.") from None
+        raise _Unusable(Said("is beschadigd of afgebroken; bewaar ze opnieuw.")) from None
 
 
 def _ready(image: ImageFile.ImageFile) -> Ready:

@@ -10,7 +10,7 @@ from newsletter.content import names, source
 from newsletter.content.files import Files, NotAFile
 from newsletter.content.markdown import Body, convert
 from newsletter.content.source import Note
-from newsletter.i18n import LOCALES
+from newsletter.i18n import LOCALES, Said
 
 FOLDER = "intros"
 ALL = "all-readers"  # for issues that go to the readers of every cadence; no cadence is called so
@@ -38,13 +38,18 @@ def greet(markdown: str, locale: str) -> tuple[Greeting, tuple[Note, ...]]:
     body, notes, *_rest = convert(markdown, locale, anchor=_ANCHOR)
     headings = set(_headings(markdown))
     found = [note for note in notes if note.line not in headings]
-    message = "An intro has no headings; make this a sentence."
+    message = Said("Een inleiding heeft geen tussenkoppen; maak hier een zin van.")
     found += [Note(line, message) for line in headings]
     if not body.text.strip():
-        found.append(Note(1, "The intro is empty; write a few sentences or remove it."))
+        message = Said("De inleiding is leeg; schrijf een paar zinnen of haal ze weg.")
+        found.append(Note(1, message))
     if len(markdown) > LONGEST:
         line = markdown.count("\n", 0, LONGEST) + 1
-        message = f"The intro has {len(markdown)} characters; keep it within {LONGEST}."
+        message = Said(
+            "De inleiding telt %(count)s tekens; maak er hoogstens %(most)s van.",
+            count=len(markdown),
+            most=LONGEST,
+        )
         found.append(Note(line, message))
     return Greeting(markdown, body), tuple(sorted(found))
 
@@ -79,7 +84,7 @@ class Intros:
             try:
                 notes = self._read(path, path.name.split(".")[1]).notes
             except NotAFile as error:
-                notes = (Note(1, str(error)),)
+                notes = (Note(1, *error.said),)
             except FileNotFoundError:
                 continue
             yield from ((path, note) for note in notes)
@@ -90,19 +95,26 @@ class Intros:
             known = (*(self._cadences or ()), ALL)
             cadence = path.name.partition(".")[0]
             if not names.is_leftover(path.name) and cadence not in known:
-                words = f"begin the name with one of {', '.join(known)}."
-                yield path, Note(1, f"No issue takes this, for '{cadence}' is no cadence; {words}")
+                message = Said(
+                    "Geen enkel nummer gebruikt dit: “%(cadence)s” is geen ritme. Begin de naam "
+                    "met een van deze: %(known)s.",
+                    cadence=cadence,
+                    known=", ".join(known),
+                )
+                yield path, Note(1, message)
 
     def _read(self, path: Path, locale: str) -> _Read:
         return self._files.load(path, partial(_read, locale))
 
-    def _name_fault(self, path: Path) -> str | None:
+    def _name_fault(self, path: Path) -> Said | None:
         if path.parent != self._files.root / FOLDER:
-            return "Intros stand in content/intros itself; move the file there."
+            return Said("Inleidingen staan in content/intros zelf; zet het bestand daar.")
         _cadence, *rest = path.name.split(".")
         if len(rest) != 2 or rest[1] != "md" or rest[0] not in LOCALES:
-            known = ", ".join(LOCALES)
-            return f"Name it CADENCE.LOCALE.md, as monthly.nl.md; languages are {known}."
+            return Said(
+                "Noem het RITME.TAAL.md, zoals monthly.nl.md; de talen zijn %(known)s.",
+                known=", ".join(LOCALES),
+            )
         return None
 
 

@@ -22,17 +22,14 @@ from newsletter.content.source import Note
 from newsletter.content.topics import Topics
 from newsletter.content.topics import read as read_topics
 from newsletter.errors import Finding, FixContent
-from newsletter.i18n import DEFAULT, LOCALES
+from newsletter.i18n import DEFAULT, LOCALES, Said
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
 # A translation tells the same: these facts are equal in all languages of an item.
 SHARED = ("date", "topics", "country", "sdgs", "deadline", "image")
 Matter = TypeVar("Matter", bound=FrontMatter | PageMatter)
-_Where = tuple[Path, int, str]
-_NO_CREDIT = {
-    True: "The picture '{}' has no credit; say whose it is as 'image_credit'.",
-    False: "The picture '{}' has no credit; say whose it is behind its name, between quotes.",
-}
+_Where = tuple[Path, int, Said]
+NO_STORY = Said("Onder de kop staat geen tekst; schrijf hier het verhaal.")
 
 
 class Text(NamedTuple, Generic[Matter]):
@@ -69,14 +66,14 @@ class Library:
         found = self._topics()
         if found.notes:
             path = self.folder / "topics.toml"
-            raise FixContent(*self._findings((path, *note) for note in found.notes))
+            raise FixContent(*_said(self._findings((path, *note) for note in found.notes)))
         return found.names
 
     def items(self) -> list[Item]:
         """All items, newest first, drafts too. Raises FixContent with all there is to mend."""
         texts, findings = self._inspect()
         if findings:
-            raise FixContent(*findings)
+            raise FixContent(*_said(findings))
         return _newest_first(_group(texts))
 
     def sound_items(self) -> list[Item]:
@@ -101,7 +98,7 @@ class Library:
     def hints(self) -> list[Finding]:
         """What may have been forgotten; it stops nothing."""
         found: list[_Where] = [
-            (text.path, picture.line, _NO_CREDIT[picture.lead].format(picture.name))
+            (text.path, picture.line, _no_credit(picture))
             for text in self._texts("items", self._read_item)
             for picture in text.pictures
             if not picture.credited
@@ -147,10 +144,10 @@ class Library:
         try:
             return self._files.load(self.folder / "topics.toml", read_topics)
         except FileNotFoundError:
-            message = 'The file is missing; make it, with [topic] and nl = "…" lines.'
+            missing = Said('Dit bestand ontbreekt; maak het, met regels [thema] en nl = "…".')
+            return Topics({}, (Note(1, missing),))
         except NotAFile as error:
-            message = str(error)
-        return Topics({}, (Note(1, message),))
+            return Topics({}, (Note(1, *error.said),))
 
     def _texts(
         self,
@@ -173,7 +170,7 @@ class Library:
                     self._files.load(path, partial(_read, path, name, read, folder == "items"))
                 )
             except NotAFile as error:
-                found.append((path, 1, str(error)))
+                found += [(path, 1, told) for told in error.said]
             except FileNotFoundError:
                 continue
         return texts
@@ -182,13 +179,30 @@ class Library:
         for text in texts:
             for picture in text.pictures:
                 if fault := self.gallery.fault(picture.name, lead=picture.lead):
-                    yield text.path, picture.line, f"The picture '{picture.name}' {fault}"
+                    yield text.path, picture.line, names.picture_said(picture.name, fault)
 
     def _findings(self, found: Iterable[_Where]) -> list[Finding]:
         return [
             Finding(path.relative_to(self.folder.parent), line, message)
             for path, line, message in sorted(set(found))
         ]
+
+
+def _said(findings: Iterable[Finding]) -> Iterator[Said]:
+    return (finding.said for finding in findings)
+
+
+def _no_credit(picture: Picture) -> Said:
+    if picture.lead:
+        return Said(
+            "Bij de foto “%(picture)s” staat niet van wie ze is; zeg het in “image_credit”.",
+            picture=picture.name,
+        )
+    return Said(
+        "Bij de foto “%(picture)s” staat niet van wie ze is; zeg het achter haar naam, tussen "
+        "aanhalingstekens.",
+        picture=picture.name,
+    )
 
 
 def _read(
@@ -258,8 +272,11 @@ def _doubles(texts: Iterable[Text[Matter]]) -> Iterator[_Where]:
     for text in texts:
         home = homes.setdefault(text.slug, text.path.parent)
         if text.locale and home != text.path.parent:
-            place = "/".join(home.parts[-2:])
-            message = f"The slug '{text.slug}' is taken in {place} already; rename this file."
+            message = Said(
+                "De naam “%(slug)s” bestaat al in %(place)s; geef dit bestand een andere.",
+                slug=text.slug,
+                place="/".join(home.parts[-2:]),
+            )
             yield text.path, 1, message
 
 
@@ -273,7 +290,11 @@ def _unknown_topics(
     for text in texts:
         for topic in text.front.topics if text.front else ():
             if topic not in known:
-                message = f"The topic '{topic}' is unknown; known are {', '.join(known)}."
+                message = Said(
+                    "Het thema “%(topic)s” bestaat niet; kies uit %(known)s.",
+                    topic=topic,
+                    known=", ".join(known),
+                )
                 yield text.path, text.lines["topics"], message
 
 
@@ -284,8 +305,13 @@ def _contradictions(texts: list[Text[FrontMatter]]) -> Iterator[_Where]:
         for text in item.texts.values():
             for name, value in _shared_facts(text.front).items():
                 if value != facts[name]:
-                    shown = f"{_shown(value)} here but {_shown(facts[name])} in"
-                    message = f"'{name}' is {shown} {item.original.path.name}; make them equal."
+                    message = Said(
+                        "“%(key)s” is hier %(here)s, maar %(there)s in %(file)s; maak ze gelijk.",
+                        key=name,
+                        here=_shown(value),
+                        there=_shown(facts[name]),
+                        file=item.original.path.name,
+                    )
                     yield text.path, lines[text.path].get(name, 1), message
 
 
@@ -294,15 +320,17 @@ def _incomplete(texts: list[Text[FrontMatter]]) -> Iterator[_Where]:
     yield from _empty(texts)
     for item in _group(texts):
         if DEFAULT not in item.texts:
-            message = f"There is no Dutch text; write {item.slug}.{DEFAULT}.md beside it."
+            message = Said(
+                "Er is geen Nederlandse tekst; schrijf %(file)s ernaast.",
+                file=f"{item.slug}.{DEFAULT}.md",
+            )
             yield item.original.path, 1, message
 
 
 def _empty(texts: Iterable[Text[FrontMatter]]) -> Iterator[_Where]:
     for text in texts:
         if text.front and not text.body.text.strip():
-            message = "There is no text below the front matter; write the story there."
-            yield text.path, text.body_line, message
+            yield text.path, text.body_line, NO_STORY
 
 
 def _shared_facts(front: FrontMatter) -> dict[str, object]:
@@ -310,9 +338,13 @@ def _shared_facts(front: FrontMatter) -> dict[str, object]:
     return {**{name: getattr(front, name) for name in SHARED}, "event": times}
 
 
-def _shown(value: object) -> str:
+def _shown(value: object) -> Said | str:
+    return _written(value) or Said("niet ingevuld")
+
+
+def _written(value: object) -> str:
     if isinstance(value, tuple):
-        return ", ".join(_shown(part) for part in value if part is not None) or "missing"
+        return ", ".join(_written(part) for part in value if part is not None)
     if isinstance(value, datetime):
         return value.isoformat(" ", "minutes")
-    return value.isoformat() if isinstance(value, date) else str(value or "missing")
+    return value.isoformat() if isinstance(value, date) else str(value or "")

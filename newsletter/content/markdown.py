@@ -18,9 +18,12 @@ from newsletter.content.names import PICTURE
 from newsletter.content.plaintext import SAID, to_text
 from newsletter.content.safety import ANY, strip
 from newsletter.content.source import Note
+from newsletter.content.syntax import Problem
+from newsletter.content.tangles import first_tangle
 from newsletter.content.typography import set_type
-from newsletter.i18n import DEFAULT, translate
+from newsletter.i18n import DEFAULT, Said, translate
 
+MOST_PROBLEMS = 100  # that are looked for in the text
 TAGS = frozenset(
     (
         "p", "h3", "h4", "ul", "ol", "li", "dl", "dt", "dd", "blockquote", "pre", "code", "hr",
@@ -87,18 +90,16 @@ def convert(
 
     With `pictures` the body may show some: `<img src="images/NAME" alt="…">`, to be made ready.
     """
-    if tangle := tree.first_tangle(markdown):
-        message = f"This paragraph has more than {tree.MOST_BRACKETS} brackets '['; split it up."
-        return Converted(_as_typed(markdown), (Note(tangle, message),))
+    if tangle := first_tangle(markdown):
+        return Converted(_as_typed(markdown), (tangle,))
     try:
         grown = tree.grow(markdown, anchor, pictures)
         _describe_pictures(grown.root, language)
         set_type(grown.root, language)
         body = Body(_sanitise(_to_html(grown.root)), to_text(grown.root))
     except RecursionError:
-        return Converted(
-            _as_typed(markdown), (Note(1, "The text is nested too deeply; flatten it."),)
-        )
+        message = Said("In deze tekst zit te veel in elkaar; maak hem eenvoudiger.")
+        return Converted(_as_typed(markdown), (Note(1, message),))
     lines = strip(markdown).split("\n")
     return Converted(body, _locate(grown.problems, lines), _pictures(grown.placed, lines))
 
@@ -113,7 +114,7 @@ def _pictures(placed: Iterable[tree.Placed], lines: list[str]) -> tuple[Picture,
     left: dict[str, list[int]] = {}
     found = []
     for name, snippet, credited in placed:
-        places = left.setdefault(snippet, _places(tree.Problem(snippet, ""), lines))
+        places = left.setdefault(snippet, _places(snippet, lines))
         found.append(Picture(places.pop(0) if len(places) > 1 else places[0], name, credited))
     return tuple(found)
 
@@ -130,8 +131,12 @@ def _sanitise(markup: str) -> str:
         protocols=ANY,
         strip=True,
     )
+    return _last_gate(cleaned)
+
+
+def _last_gate(markup: str) -> str:
     return nh3.clean(
-        cleaned,
+        markup,
         tags=set(TAGS),
         attributes=ATTRIBUTES,
         attribute_filter=_keeps,
@@ -152,34 +157,35 @@ def _as_typed(markdown: str) -> Body:
     pre = Element("pre")
     pre.text = strip(markdown)
     root.append(pre)
-    return Body(_sanitise(_to_html(root)), strip(markdown))
+    # bleach would take seconds for a long text; nothing stands in this one but what is escaped.
+    return Body(_last_gate(_to_html(root)), strip(markdown))
 
 
-def _locate(problems: list[tree.Problem], lines: list[str]) -> tuple[Note, ...]:
-    """Problems at their lines; the same snippet again means the next place that has it."""
+def _locate(problems: list[Problem], lines: list[str]) -> tuple[Note, ...]:
+    """The first problems at their lines; the same snippet again is the next place that has it."""
     places: dict[str, list[int]] = {}
     notes = []
-    for problem in problems:
+    for problem in problems[:MOST_PROBLEMS]:
         if problem.snippet not in places:
-            places[problem.snippet] = _places(problem, lines)
+            places[problem.snippet] = _places(problem.snippet, lines, problem.heading)
         left = places[problem.snippet]
         notes.append(Note(left.pop(0) if len(left) > 1 else left[0], problem.message))
     return tuple(sorted(set(notes)))
 
 
-def _places(problem: tree.Problem, lines: list[str]) -> list[int]:
+def _places(snippet: str, lines: list[str], heading: bool = False) -> list[int]:
     """Lines that a snippet stands on, once for each time; [1] when it was written otherwise."""
-    if problem.heading:
-        return [n for n in range(1, len(lines) + 1) if _is_heading(lines, n, problem)] or [1]
-    exact = re.compile(rf"(?<![^\s(<]){re.escape(problem.snippet)}(?![^\s)>])")
+    if heading:
+        return [n for n in range(1, len(lines) + 1) if _is_heading(lines, n, snippet)] or [1]
+    exact = re.compile(rf"(?<![^\s(<]){re.escape(snippet)}(?![^\s)>])")
     found = [n for n, line in enumerate(lines, start=1) for _ in exact.findall(line)]
-    return found or [n for n, line in enumerate(lines, start=1) if problem.snippet in line] or [1]
+    return found or [n for n, line in enumerate(lines, start=1) if snippet in line] or [1]
 
 
-def _is_heading(lines: list[str], number: int, problem: tree.Problem) -> bool:
+def _is_heading(lines: list[str], number: int, title: str) -> bool:
     line, below = lines[number - 1], "".join(lines[number : number + 1])
     marked = "#" in line or below.startswith(("=", "-"))
-    return marked and _letters(line) == _letters(problem.snippet)
+    return marked and _letters(line) == _letters(title)
 
 
 def _letters(text: str) -> str:

@@ -10,8 +10,9 @@ from typing import NamedTuple, TypeAlias
 
 import yaml
 
-from newsletter.content.fields import PLAIN_TAGS, Loader
+from newsletter.content.fields import PLAIN_TAGS
 from newsletter.content.frontmatter import ITEM_KEYS
+from newsletter.content.loader import Loader
 
 # What stands behind a key: a text, a list, named texts, or a list of these; empty: no key.
 Value: TypeAlias = str | Sequence[str] | Mapping[str, str] | Sequence[Mapping[str, str]]

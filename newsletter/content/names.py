@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from newsletter.i18n import LOCALES
+from newsletter.i18n import LOCALES, Said
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 LONGEST_SLUG = 100
@@ -22,7 +22,7 @@ class Name(NamedTuple):
 
     slug: str
     locale: str
-    fault: str | None = None
+    fault: Said | None = None
 
 
 def is_leftover(name: str) -> bool:
@@ -34,37 +34,59 @@ def split(name: str) -> Name:
     """Slug and locale of a file name, or what is wrong with it."""
     stem, dot, suffix = name.rpartition(".")
     if suffix != "md" or not dot:
-        return Name(name, "", "This is not a text; name it slug.nl.md or put it in content/images.")
+        fault = Said("Dit is geen tekst; noem het slug.nl.md of zet het in content/images.")
+        return Name(name, "", fault)
     slug, dot, locale = stem.rpartition(".")
     known = ", ".join(LOCALES)
     if not dot:
-        return Name(stem, "", f"The name has no language ({known}); name it '{stem}.nl.md'.")
+        fault = Said(
+            "In de naam ontbreekt de taal (%(known)s); noem het bestand “%(better)s”.",
+            known=known,
+            better=f"{stem}.nl.md",
+        )
+        return Name(stem, "", fault)
     if locale not in LOCALES:
-        return Name(slug, "", f"'{locale}' in the name is not one of our languages ({known}).")
+        fault = Said(
+            "“%(language)s” in de naam is geen van onze talen (%(known)s); kies er een.",
+            language=locale,
+            known=known,
+        )
+        return Name(slug, "", fault)
     if not SLUG.fullmatch(slug) or len(slug) > LONGEST_SLUG:
-        better = f"{slugify(slug)}.{locale}.md"
-        rule = "lower-case letters, digits and single hyphens only"
-        return Name(slug, "", f"The slug '{slug}' may have {rule}; name it '{better}'.")
+        fault = Said(
+            "De naam “%(slug)s” mag enkel kleine letters, cijfers en losse streepjes hebben; noem "
+            "het bestand “%(better)s”.",
+            slug=slug,
+            better=f"{slugify(slug)}.{locale}.md",
+        )
+        return Name(slug, "", fault)
     return Name(slug, locale)
 
 
-def picture_fault(written: str) -> str | None:
-    """Why `written` names no picture of the shelf, to be put after "The picture … "; None: it may
-    be one."""
+def picture_said(picture: str, fault: Said) -> Said:
+    """A sentence about a picture: its name, and a fault as `picture_fault` says it."""
+    return Said("De foto “%(picture)s” %(fault)s", picture=picture[:80], fault=fault)
+
+
+def picture_fault(written: str) -> Said | None:
+    """Why `written` names no picture of the shelf, for `picture_said`; None: it may be one."""
     if written.lower().startswith("data:"):
-        return "is written into the text; save it in content/images and write its name."
+        return Said("staat in de tekst zelf; bewaar ze in content/images en schrijf haar naam.")
     if _ELSEWHERE.match(written):
-        return "stands on another site; save it in content/images and write its name."
+        return Said("staat op een andere site; bewaar ze in content/images en schrijf haar naam.")
     kind = written.rpartition(".")[2].lower()
     if kind not in _KINDS:
-        return "is no png, jpg, gif or webp; save it as one and write its name."
+        return Said("is geen png, jpg, gif of webp; bewaar ze zo en schrijf haar naam.")
     if written.startswith("/") or ".." in written.split("/") or "\\" in written:
-        return "is a path; write its name only, as it is below content/images."
+        return Said("is een pad; schrijf enkel haar naam, zoals ze in content/images staat.")
     if not PICTURE.fullmatch(written):
         folders = [slugify(part) for part in written.split("/")[:-1]]
         stem = slugify(written.rpartition("/")[2].rpartition(".")[0])
         better = "/".join([*folders, f"{stem}.{kind}"])
-        return f"may have lower-case letters, digits and hyphens only; name it '{better}'."
+        return Said(
+            "mag enkel kleine letters, cijfers en streepjes hebben; noem ze “%(better)s”.",
+            better=better,
+        )
     return None
 
 

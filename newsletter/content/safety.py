@@ -6,6 +6,8 @@
 import re
 from urllib.parse import urlsplit
 
+from newsletter.i18n import Said, either
+
 # Private-use characters are refused because the mails use them as gaps for tokens; bidi overrides
 # because they make a reader see another text than the one that is there (Trojan Source).
 _RANGES = (
@@ -34,22 +36,33 @@ def first_forbidden(text: str) -> str | None:
     return f"U+{ord(found.group()):04X}" if found else None
 
 
-def url_fault(url: str, schemes: tuple[str, ...] = ANY) -> str | None:
-    """Why `url` may not be linked to, to be put after "The link … "; None when it may."""
+def url_fault(url: str, schemes: tuple[str, ...] = ANY) -> Said | None:
+    """Why `url` may not be linked to, to be put after "De link … "; None when it may."""
     if _UNSAFE_IN_URL.search(url) or FORBIDDEN.search(url):
-        return "holds a space or another character that has to be percent-encoded"
+        return Said(
+            "heeft een spatie of een ander teken dat niet in een adres kan; kopieer het uit "
+            "je browser"
+        )
     try:
         parts = urlsplit(url)
         host = parts.hostname
     except ValueError:
-        return "is not a web address"
+        return Said("is geen webadres; schrijf het met https:// vooraan")
     if parts.scheme.lower() not in schemes:
-        return "has to start with " + " or ".join(_beginning(scheme) for scheme in schemes)
+        return Said("moet beginnen met %(choices)s", choices=either(*map(_beginning, schemes)))
     if parts.scheme.lower() == "mailto":
-        return None if _MAILTO.fullmatch(url[7:]) else "has no e-mail address after mailto:"
+        return (
+            None
+            if _MAILTO.fullmatch(url[7:])
+            else Said("heeft geen e-mailadres na mailto:; vul het aan")
+        )
     if not host:
-        return "has no host name after ://"
-    return "holds a user name before the host" if "@" in parts.netloc else None
+        return Said("heeft geen naam van een site na ://; vul hem aan")
+    return (
+        Said("heeft een gebruikersnaam voor die van de site; haal die weg")
+        if "@" in parts.netloc
+        else None
+    )
 
 
 def _beginning(scheme: str) -> str:

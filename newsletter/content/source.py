@@ -6,16 +6,23 @@ Knows nothing of YAML or Markdown. Whatever is wrong becomes a `Note`; nothing r
 from typing import NamedTuple
 
 from newsletter.content.safety import FORBIDDEN, first_forbidden, strip
+from newsletter.i18n import Said
 
 LARGEST = 200_000  # bytes in a file
 MOST_NOTES = 20  # lines with forbidden characters that are listed one by one
+NOT_UTF8 = Said("Deze regel is geen UTF-8; bewaar het bestand in de codering UTF-8.")
 
 
 class Note(NamedTuple):
     """What is wrong at a line (1-based, of the file) and how to mend it, in one sentence."""
 
     line: int
-    message: str
+    message: Said
+
+    @property
+    def said(self) -> Said:
+        """The sentence with its line."""
+        return Said("regel %(line)s: %(message)s", line=self.line, message=self.message)
 
 
 class Source(NamedTuple):
@@ -40,16 +47,19 @@ def read(data: bytes) -> Source:
 def plain(data: bytes) -> tuple[str, tuple[Note, ...]]:
     """Decode a whole file; without forbidden characters, and empty when it cannot be read."""
     if len(data) > LARGEST:
-        return _unreadable(1, f"The file is larger than {LARGEST // 1000} kB; make it shorter.")
+        most = LARGEST // 1000
+        return _unreadable(
+            1, Said("Het bestand is groter dan %(most)s kB; maak het korter.", most=most)
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        return _unreadable(line, "This line is not UTF-8; save the file with UTF-8 encoding.")
+        return _unreadable(line, NOT_UTF8)
     return strip(text), tuple(_forbidden_characters(text))
 
 
-def _unreadable(line: int, message: str) -> tuple[str, tuple[Note, ...]]:
+def _unreadable(line: int, message: Said) -> tuple[str, tuple[Note, ...]]:
     return "", (Note(line, message),)
 
 
@@ -58,19 +68,20 @@ def _forbidden_characters(text: str) -> list[Note]:
     # Not splitlines(): that also splits at characters that are refused here.
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
         if FORBIDDEN.search(line):
-            what = first_forbidden(line)
-            notes.append(
-                Note(number, f"This line holds the invisible character {what}; remove it.")
+            message = Said(
+                "In deze regel staat het onzichtbare teken %(character)s; haal het weg.",
+                character=first_forbidden(line),
             )
+            notes.append(Note(number, message))
     return notes[:MOST_NOTES]
 
 
 def _cut(lines: list[str]) -> tuple[str | None, str, int, Note | None]:
     if lines[0].rstrip() != "---":
-        opening = Note(1, "The file has to begin with a line --- that opens the front matter.")
-        return None, "\n".join(lines), 1, opening
+        opening = Said("Het bestand moet beginnen met een regel ---, en daaronder de kop.")
+        return None, "\n".join(lines), 1, Note(1, opening)
     for index, line in enumerate(lines[1:], start=1):
         if line.rstrip() == "---":
             return "\n".join(lines[1:index]), "\n".join(lines[index + 1 :]), index + 2, None
-    message = "The front matter that opens here is never closed; put a line --- under it."
+    message = Said("De kop die hier begint, houdt niet op; zet er een regel --- onder.")
     return None, "", 1, Note(1, message)

@@ -11,14 +11,14 @@ from newsletter.content.matter import NotAForm
 from newsletter.content.source import Note
 from newsletter.content.translations import shared
 from newsletter.errors import FixRequest, NewsletterError
-from newsletter.i18n import DEFAULT, LOCALES, _
+from newsletter.i18n import DEFAULT, LOCALES, Said, _
 
 
 class Faults(NewsletterError):
     """What has to be mended before a text can be saved, by line of the file."""
 
     def __init__(self, *notes: Note) -> None:
-        super().__init__("\n".join(f"line {note.line}: {note.message}" for note in notes))
+        super().__init__(*(note.said for note in notes))
         self.notes = notes
 
 
@@ -79,7 +79,8 @@ def _judge(library: Library, path: str, ours: bytes, author: Author) -> None:
     text = library.tried(writing.place(library.folder, path), ours)
     notes = list(text.notes)
     if merging.has_marks(ours.decode("utf-8", "replace")):
-        notes.append(Note(1, "The marks <<<<<<< and >>>>>>> are still in the text; take them out."))
+        marks = Said("De tekens <<<<<<< en >>>>>>> staan nog in de tekst; haal ze weg.")
+        notes.append(Note(1, marks))
     if notes or text.front is None:
         raise Faults(*notes)
     if author.only_drafts and text.front.status != DRAFT:

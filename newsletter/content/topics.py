@@ -4,10 +4,11 @@ import re
 import tomllib
 from typing import NamedTuple
 
+from newsletter.content.loader import in_words
 from newsletter.content.names import SLUG
 from newsletter.content.safety import first_forbidden
-from newsletter.content.source import Note
-from newsletter.i18n import LOCALES
+from newsletter.content.source import NOT_UTF8, Note
+from newsletter.i18n import LOCALES, Said
 
 LONGEST_NAME = 80
 
@@ -26,29 +27,46 @@ def read(data: bytes) -> Topics:
         tables = tomllib.loads(text)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        return Topics(
-            {}, (Note(line, "This line is not UTF-8; save the file with UTF-8 encoding."),)
-        )
+        return Topics({}, (Note(line, NOT_UTF8),))
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"\(at line (\d+), column \d+\)", str(error))
         line = int(found[1]) if found else text.count("\n") + 1
         problem = str(error).partition(" (at ")[0]
-        return Topics({}, (Note(line, f'This is not TOML ({problem}); write [key] and nl = "…".'),))
+        message = Said(
+            'Dit is geen TOML (%(problem)s); schrijf [sleutel] en nl = "…".',
+            problem=in_words(problem),
+        )
+        return Topics({}, (Note(line, message),))
     faults = {key: _fault(key, names) for key, names in tables.items()}
     notes = [Note(_line(text, key), fault) for key, fault in faults.items() if fault]
     return Topics({key: tables[key] for key in tables if not faults[key]}, tuple(notes))
 
 
-def _fault(key: str, names: object) -> str | None:
+def _fault(key: str, names: object) -> Said | None:
     if not isinstance(names, dict):
-        return f"'{key}' stands outside a topic; write it under a line [topic]."
+        return Said("“%(key)s” hoort bij geen thema; zet het onder een regel [thema].", key=key)
     if not SLUG.fullmatch(key):
-        return f"The topic key '{key}' may have lower-case letters, digits and hyphens only."
+        return Said(
+            "De sleutel “%(key)s” van een thema mag enkel kleine letters, cijfers en streepjes "
+            "hebben.",
+            key=key,
+        )
     if strange := sorted(set(names) - set(LOCALES)):
-        return f"The topic '{key}' has '{strange[0]}'; names are for {', '.join(LOCALES)} only."
+        return Said(
+            "Het thema “%(key)s” heeft “%(strange)s”; er zijn enkel namen voor %(known)s.",
+            key=key,
+            strange=strange[0],
+            known=", ".join(LOCALES),
+        )
     for locale in LOCALES:
         if not _is_name(names.get(locale)):
-            return f"The topic '{key}' needs a name in '{locale}', of at most {LONGEST_NAME} signs."
+            return Said(
+                "Het thema “%(key)s” heeft een naam nodig in “%(language)s”, van hoogstens "
+                "%(most)s tekens.",
+                key=key,
+                language=locale,
+                most=LONGEST_NAME,
+            )
     return None
 
 

@@ -1,42 +1,25 @@
-"""Markdown to a clean element tree: the one place that speaks with Python-Markdown.
+"""Markdown to a clean element tree.
 
 Only what mail programs show survives here already; `markdown.render` still sanitises what is made
-of it. No `extra`: it brings raw HTML in Markdown and attribute lists. No postprocessors: the tree
-is complete, nothing is hidden in the library's stash of raw HTML.
+of it.
 """
 
 import html
 import re
-from typing import NamedTuple, cast
+from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement
 
-import markdown
-from markdown.blockprocessors import BlockProcessor
-from markdown.extensions.def_list import DefListExtension
-from markdown.extensions.footnotes import FootnoteExtension
-from markdown.extensions.sane_lists import SaneListExtension
-from markdown.extensions.tables import TableExtension
-from markdown.inlinepatterns import AUTOMAIL_RE, ENTITY_RE, HTML_RE, InlineProcessor
-from markdown.util import AtomicString, code_escape
-
 from newsletter.content import alternatives
-from newsletter.content.names import picture_fault
+from newsletter.content.names import picture_fault, picture_said
 from newsletter.content.safety import strip, url_fault
+from newsletter.content.syntax import Problem, parse
 from newsletter.content.vague import is_vague
+from newsletter.i18n import Said
 
-MOST_BRACKETS = 300  # in one paragraph
 IMAGES = "images/"  # before the name of a picture in a body, until the picture is made ready
 _STASHED = re.compile("\x02[^\x03]*\x03")
 _LEVELS = {"h1": "h3", "h2": "h3", "h3": "h4", "h4": "h4", "h5": "h4", "h6": "h4"}
 _UNSAFE_IN_ID = re.compile(r"[^a-z0-9-]")
-
-
-class Problem(NamedTuple):
-    """What to mend in a body; `snippet` is the piece of Markdown to look for, or a heading."""
-
-    snippet: str
-    message: str
-    heading: bool = False
 
 
 class Placed(NamedTuple):
@@ -60,7 +43,7 @@ def grow(text: str, anchor: str, pictures: bool = False) -> Tree:
     """The tree of a Markdown text; `anchor` makes the ids of its footnotes unique on a page.
     Without `pictures` those are faults."""
     problems: list[Problem] = []
-    root = _parse(strip(text), problems)
+    root = parse(strip(text), problems)
     _resolve(root)
     _shift_headings(root, problems)
     placed = _place_pictures(root, problems, pictures)
@@ -70,136 +53,9 @@ def grow(text: str, anchor: str, pictures: bool = False) -> Tree:
     return Tree(root, problems, placed)
 
 
-def first_tangle(text: str) -> int | None:
-    """Line of the first paragraph with so many brackets that Python-Markdown, which tries every
-    pair of them, would take minutes; None: there is none."""
-    line = 1
-    for block in strip(text).split("\n\n"):
-        if block.count("[") > MOST_BRACKETS:
-            return line + len(block) - len(block.lstrip("\n"))
-        line += block.count("\n") + 2
-    return None
-
-
 def text_of(element: Element) -> str:
     """All text in an element, on one line."""
     return " ".join("".join(element.itertext()).split())
-
-
-def _parse(text: str, problems: list[Problem]) -> Element:
-    parser = _parser(problems)
-    lines = text.split("\n")
-    for preprocessor in parser.preprocessors:
-        lines = preprocessor.run(lines)
-    root = cast("Element", parser.parser.parseDocument(lines).getroot())
-    for treeprocessor in parser.treeprocessors:
-        changed = treeprocessor.run(root)
-        root = root if changed is None else changed
-    return root
-
-
-def _parser(problems: list[Problem]) -> markdown.Markdown:
-    parser = markdown.Markdown(
-        extensions=[
-            # The marker is a text that no editor can write.
-            _Footnotes(PLACE_MARKER="\x02here\x03", BACKLINK_TEXT=""),
-            TableExtension(use_align_attribute=True),
-            DefListExtension(),
-            SaneListExtension(),
-        ]
-    )
-    parser.preprocessors.deregister("html_block")
-    parser.inlinePatterns.register(_Html(HTML_RE, problems), "html", 90)
-    parser.inlinePatterns.register(_Dangling(problems), "dangling", 172)
-    parser.inlinePatterns.register(_Entity(ENTITY_RE), "entity", 80)
-    parser.inlinePatterns.register(_Mail(AUTOMAIL_RE), "automail", 110)
-    parser.parser.blockprocessors.register(_Fence(parser.parser), "fence", 95)
-    return parser
-
-
-class _Footnotes(FootnoteExtension):
-    """Footnotes without the search for a free id, which is quadratic; ids are ours."""
-
-    def unique_ref(self, reference: str, found: bool = False) -> str:
-        return reference
-
-
-class _Html(InlineProcessor):
-    """HTML stays the text that it is; the editor hears about it."""
-
-    def __init__(self, pattern: str, problems: list[Problem]) -> None:
-        super().__init__(pattern)
-        self.problems = problems
-
-    def handleMatch(  # type: ignore[override]
-        self, m: re.Match[str], data: str
-    ) -> tuple[None, None, None]:
-        snippet = m.group(0)
-        message = f"HTML ('{snippet[:40]}') is shown as text; write it in Markdown."
-        self.problems.append(Problem(snippet, message))
-        return None, None, None
-
-
-class _Dangling(InlineProcessor):
-    """`[^1]` that the footnotes did not take."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__(r"\[\^[^\]\n]{1,60}\]")
-        self.problems = problems
-
-    def handleMatch(  # type: ignore[override]
-        self, m: re.Match[str], data: str
-    ) -> tuple[None, None, None]:
-        mark = m.group(0)
-        message = f"The footnote {mark} is not there; add a line '{mark}: …' at the end."
-        self.problems.append(Problem(mark, message))
-        return None, None, None
-
-
-class _Entity(InlineProcessor):
-    """`&eacute;` becomes the character itself, which cannot begin markup any more."""
-
-    def handleMatch(  # type: ignore[override]
-        self, m: re.Match[str], data: str
-    ) -> tuple[str, int, int]:
-        return html.unescape(m.group(1)), m.start(0), m.end(0)
-
-
-class _Mail(InlineProcessor):
-    """`<name@example.be>`, without the library's disguise of entities."""
-
-    def handleMatch(  # type: ignore[override]
-        self, m: re.Match[str], data: str
-    ) -> tuple[Element, int, int]:
-        address = m.group(1).removeprefix("mailto:")
-        element = Element("a", href=f"mailto:{address}")
-        element.text = AtomicString(address)
-        return element, m.start(0), m.end(0)
-
-
-class _Fence(BlockProcessor):
-    """Code between ``` or ~~~ lines; the library's own works on the text and stashes raw HTML."""
-
-    OPEN = re.compile(r"(?:^|\n)(?P<mark>`{3,}|~{3,})[^`\n]*(?:\n|$)")
-
-    def test(self, parent: Element, block: str) -> bool:
-        return bool(self.OPEN.search(block))
-
-    def run(self, parent: Element, blocks: list[str]) -> bool:
-        opening = self.OPEN.search(blocks[0])
-        closing = re.compile(rf"^{opening['mark']}[ ]*$", re.MULTILINE) if opening else None
-        if not opening or not closing:
-            return False
-        whole = "\n\n".join(blocks)
-        end = closing.search(whole, opening.end())
-        if not end:
-            return False
-        before, after = whole[: opening.start()], whole[end.end() :].lstrip("\n")
-        self.parser.parseBlocks(parent, [before] if before.strip() else [])
-        code = SubElement(SubElement(parent, "pre"), "code")
-        code.text = AtomicString(code_escape(whole[opening.end() : end.start()]))
-        blocks[:] = after.split("\n\n") if after else []
-        return True
 
 
 def _resolve(root: Element) -> None:
@@ -221,14 +77,21 @@ def _shift_headings(root: Element, problems: list[Problem]) -> None:
             previous, element.tag = level, _LEVELS[element.tag]
 
 
-def _heading_fault(level: int, previous: int, title: str) -> str | None:
+def _heading_fault(level: int, previous: int, title: str) -> Said | None:
     if level == 1:
-        return f"The heading '{title}' has one #, which is for the title; write ##."
+        return Said(
+            "De tussenkop “%(title)s” heeft één #, en dat is voor de titel; schrijf ##.",
+            title=title,
+        )
     if level > 3:
-        return f"The heading '{title}' is too deep; use ## and ### only."
+        return Said("De tussenkop “%(title)s” zit te diep; gebruik enkel ## en ###.", title=title)
     if level == 3 and previous < 2:
-        return f"The heading '{title}' has ### without a ## above it; write ##."
-    return None if title else "This heading has no text; remove the line or write a heading."
+        return Said(
+            "De tussenkop “%(title)s” heeft ### zonder een ## erboven; schrijf ##.", title=title
+        )
+    if title:
+        return None
+    return Said("Deze tussenkop heeft geen tekst; haal de regel weg of schrijf er een.")
 
 
 def _clean(element: Element, problems: list[Problem]) -> None:
@@ -247,8 +110,8 @@ def _place_pictures(root: Element, problems: list[Problem], allowed: bool) -> li
             written, name = image.get("src", ""), _written(image, "src")
             fault = _picture_fault(image, name, id(parent) in alone)
             if fault or not allowed:
-                message = fault or "The picture cannot stand here, only in an item; take it out."
-                problems.append(Problem(written, message))
+                elsewhere = Said("Hier kan geen foto staan, enkel in een artikel; haal ze weg.")
+                problems.append(Problem(written, fault or elsewhere))
                 image.tag, image.text, image.attrib = "span", _written(image, "alt"), {}
                 continue
             credit = _written(image, "title")
@@ -265,14 +128,14 @@ def _is_picture(paragraph: Element) -> bool:
     return [child.tag for child in paragraph] == ["img"] and not words.strip()
 
 
-def _picture_fault(image: Element, name: str, alone: bool) -> str | None:
+def _picture_fault(image: Element, name: str, alone: bool) -> Said | None:
     if fault := picture_fault(name):
-        return f"The picture '{name[:80]}' {fault}"
+        return picture_said(name, fault)
     if not alone:
-        message = "stands among words; give it a paragraph of its own, between empty lines."
-        return f"The picture '{name}' {message}"
+        among = Said("staat tussen woorden; geef ze een eigen alinea, tussen lege regels.")
+        return picture_said(name, among)
     if fault := alternatives.fault(_written(image, "alt"), name):
-        return f"The alternative text of '{name}' {fault}"
+        return alternatives.said(name, fault)
     return None
 
 
@@ -286,15 +149,18 @@ def _clean_link(element: Element, problems: list[Problem]) -> None:
     written = element.get("href", "")
     href, label = html.unescape(_STASHED.sub("", written)).strip(" "), text_of(element)
     if fault := url_fault(href):
-        problems.append(Problem(written, f"The link '{href[:80]}' {fault}."))
+        message = Said("De link “%(url)s” %(fault)s.", url=href[:80], fault=fault)
+        problems.append(Problem(written, message))
         element.tag, element.attrib = "span", {}
         return
     element.attrib = {"href": href}
     if not label:
         element.text = href
     if is_vague(label):
-        advice = "write link text that says where it goes"
-        problems.append(Problem(written, f"The link text '{label}' says nothing; {advice}."))
+        message = Said(
+            "De linktekst “%(label)s” zegt niets; schrijf waar de link heen gaat.", label=label
+        )
+        problems.append(Problem(written, message))
 
 
 def _number_footnotes(root: Element, anchor: str) -> None:

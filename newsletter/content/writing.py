@@ -17,6 +17,7 @@ from pathlib import Path
 from newsletter.content import names
 from newsletter.content.source import LARGEST
 from newsletter.errors import FixRequest, NewsletterError, TryLater
+from newsletter.i18n import Said
 
 ITEMS = "items"
 LOCK = ".writing"  # hidden names are no concern of the shelf
@@ -28,7 +29,9 @@ class Conflict(NewsletterError):
     """Somebody else wrote this file meanwhile: `theirs` is what stands there, b"" for nothing."""
 
     def __init__(self, path: str, base: bytes, theirs: bytes, ours: bytes) -> None:
-        super().__init__(f"{path} was changed by somebody else meanwhile; compare both texts.")
+        super().__init__(
+            Said("Iemand anders heeft %(path)s intussen gewijzigd; vergelijk beide.", path=path)
+        )
         self.path, self.base, self.theirs, self.ours = path, base, theirs, ours
 
 
@@ -45,11 +48,13 @@ def read(folder: Path, path: str) -> bytes:
     except FileNotFoundError:
         return b""
     except OSError as error:
-        raise FixRequest(f"{path} cannot be read ({error.strerror}).") from None
+        unread = Said("%(path)s kan niet gelezen worden (%(why)s).", path=path, why=error.strerror)
+        raise FixRequest(unread) from None
     with os.fdopen(handle, "rb") as file:
         data = file.read(LARGEST + 1)
     if len(data) > LARGEST:
-        raise FixRequest(f"{path} is larger than {LARGEST // 1000} kB.")
+        most = LARGEST // 1000
+        raise FixRequest(Said("%(path)s is groter dan %(most)s kB.", path=path, most=most))
     return data
 
 
@@ -58,10 +63,13 @@ def place(folder: Path, path: str) -> Path:
     or through a link."""
     name = path.rpartition("/")[2]
     if not _PATH.fullmatch(path) or names.is_leftover(name) or names.split(name).fault:
-        raise FixRequest("There is no such file among the items.")
+        raise FixRequest(Said("Zo’n bestand is er niet bij de artikels."))
     root = folder.resolve()
     if (root / path).resolve() != root / path:
-        raise FixRequest(f"{path} is or goes through a link; put the file itself there.")
+        linked = Said(
+            "%(path)s is een koppeling of loopt erdoor; zet het bestand zelf daar.", path=path
+        )
+        raise FixRequest(linked)
     return root / path
 
 
@@ -79,7 +87,8 @@ class Pen:
         or the text is too long. What stands there already is no conflict.
         """
         if not ours or len(ours) > LARGEST:
-            raise FixRequest(f"A text has to hold something, and at most {LARGEST // 1000} kB.")
+            most = LARGEST // 1000
+            raise FixRequest(Said("Een tekst is niet leeg, en hoogstens %(most)s kB.", most=most))
         theirs = read(self.folder, path)
         if theirs != ours:
             self._compare(path, base, theirs, ours)
@@ -109,7 +118,10 @@ class Pen:
         home, _slash, name = path.rpartition("/")
         slug = names.split(name).slug
         if elsewhere := homes(self.folder).get(slug, {home}) - {home}:
-            raise FixRequest(f"The slug '{slug}' is taken in {min(elsewhere)} already.")
+            taken = Said(
+                "De naam “%(slug)s” bestaat al in %(place)s.", slug=slug, place=min(elsewhere)
+            )
+            raise FixRequest(taken)
 
     def _write(self, path: str, data: bytes) -> None:
         file = place(self.folder, path)
@@ -186,5 +198,6 @@ def _wait(handle: int) -> None:
             return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > until:
-                raise TryLater("Somebody else is saving; try again in a moment.") from None
+                busy = Said("Iemand anders bewaart net iets; probeer het zo dadelijk opnieuw.")
+                raise TryLater(busy) from None
             time.sleep(0.02)

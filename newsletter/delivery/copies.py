@@ -15,6 +15,7 @@ from newsletter.delivery.return_path import ReturnPath, Sent
 from newsletter.delivery.signing import Signatures, signers
 from newsletter.delivery.template import Gap, Template
 from newsletter.errors import FixContent
+from newsletter.i18n import Said
 from newsletter.models import Edition, Issue
 from newsletter.settings import Settings
 from newsletter.tokens import Purpose, tokens_of
@@ -87,7 +88,12 @@ class Copies:
         try:
             made = message.issue_template(self._settings, issue.number, content, issue.by_clock)
         except ValueError as error:
-            raise FixContent(f"No message of issue {issue.number} can be made: {error}.") from None
+            told = Said(
+                "Van nummer %(number)s kan geen enkele mail gemaakt worden: %(why)s.",
+                number=issue.number,
+                why=str(error),
+            )
+            raise FixContent(told) from None
         # Tokens carry the time of planning: a message sent again has the same Message-ID and links.
         series, planned_at = self._tokens.series, issue.planned_at or issue.compiled_at
         return _Prepared(

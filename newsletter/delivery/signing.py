@@ -20,7 +20,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 from newsletter.delivery.template import Gap, Template
 from newsletter.errors import FixSettings
@@ -36,11 +40,15 @@ Sign = Callable[[bytes], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """One key, and where its public half stands in the DNS: `selector._domainkey.domain`."""
+    """One key, and where its public half stands in the DNS: `selector._domainkey.domain`.
+
+    `public` is what p= of that record holds, before base64: DER of an RSA key, 32 bytes of Ed25519.
+    """
 
     algorithm: str
     domain: str
     selector: str
+    public: bytes
     sign: Sign
 
 
@@ -51,16 +59,16 @@ def signers(settings: Settings) -> tuple[Signer, ...]:
     """
     found = []
     if settings.dkim_key_file:
-        sign = _rsa(settings.dkim_key_file)
-        found.append(Signer("rsa-sha256", settings.dkim_domain, settings.dkim_selector, sign))
+        halves = _rsa(settings.dkim_key_file)
+        found.append(Signer("rsa-sha256", settings.dkim_domain, settings.dkim_selector, *halves))
     if settings.dkim_ed25519_key_file:
-        sign, selector = _ed25519(settings.dkim_ed25519_key_file), settings.dkim_ed25519_selector
-        found.append(Signer("ed25519-sha256", settings.dkim_domain, selector, sign))
+        halves, selector = _ed25519(settings.dkim_ed25519_key_file), settings.dkim_ed25519_selector
+        found.append(Signer("ed25519-sha256", settings.dkim_domain, selector, *halves))
     return tuple(found)
 
 
 @lru_cache(maxsize=8)
-def _rsa(file: Path) -> Sign:
+def _rsa(file: Path) -> tuple[bytes, Sign]:
     key = _read("DKIM_KEY_FILE", file)
     if not isinstance(key, RSAPrivateKey):
         raise FixSettings(f"DKIM_KEY_FILE {file} holds a key that is not RSA.")
@@ -69,15 +77,18 @@ def _rsa(file: Path) -> Sign:
             f"DKIM_KEY_FILE {file} holds a key of {key.key_size} bits; make one of {LEAST_BITS}."
         )
     padding, algorithm = PKCS1v15(), SHA256()
-    return lambda data: key.sign(data, padding, algorithm)
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return public, lambda data: key.sign(data, padding, algorithm)
 
 
 @lru_cache(maxsize=8)
-def _ed25519(file: Path) -> Sign:
+def _ed25519(file: Path) -> tuple[bytes, Sign]:
     key = _read("DKIM_ED25519_KEY_FILE", file)
     if not isinstance(key, Ed25519PrivateKey):
         raise FixSettings(f"DKIM_ED25519_KEY_FILE {file} holds a key that is not Ed25519.")
-    return lambda data: key.sign(sha256(data).digest())  # RFC 8463 3: the hash is what is signed
+    public = key.public_key().public_bytes_raw()
+    # RFC 8463 3: the hash is what is signed.
+    return public, lambda data: key.sign(sha256(data).digest())
 
 
 def _read(setting: str, file: Path) -> object:

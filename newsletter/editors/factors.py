@@ -38,6 +38,14 @@ def set_password(session: Session, editor: Editor, password: str, now: datetime)
     signing.end_all(session, editor.id, now)
 
 
+def take_away(session: Session, editor: Editor) -> None:
+    """Nothing opens the desk for this editor any more, nor does a link that was mailed."""
+    for name in CHANGES:
+        setattr(editor, name, None)
+    editor.fs_uniquifier = uuid.uuid4().hex
+    session.execute(delete(Passkey).where(Passkey.editor_id == editor.id))
+
+
 def use_code(session: Session, editor_id: int, counter: int) -> bool:
     """Take the code of a moment; False when it, or a later one, was taken before."""
     unused = (Editor.totp_counter.is_(None)) | (Editor.totp_counter < counter)

@@ -44,7 +44,21 @@ def known(settings: Settings, editor_id: int, cookie: str, now: datetime) -> str
 
 
 def count(session: Session, settings: Settings, attempt: Attempt, now: datetime) -> int:
-    """Count one try, before anything is compared; 0, or the seconds until there is room."""
+    """Count one try, before anything is compared; 0, or the seconds until there is room. Then
+    nothing is compared, and the transaction is to be rolled back: it may have counted in part."""
+    waits = (limits.admit(session, *one, now) for one in _limits(settings, attempt))
+    return next((wait for wait in waits if wait), 0)
+
+
+def give_back(session: Session, settings: Settings, attempt: Attempt, now: datetime) -> None:
+    """Take a try back that was right, at once: only wrong ones use anything up. Those that are
+    being compared count meanwhile, so many at once find no more room than one after the other."""
+    for name, rate in _limits(settings, attempt):
+        limits.give_back(session, name, rate, now)
+
+
+def _limits(settings: Settings, attempt: Attempt) -> list[tuple[str, Rate]]:
+    """What a try uses up: the names of limits, and how much they allow."""
     per, net = settings.desk_guesses, limits.network(attempt.ip)
     if attempt.device:
         rates = {f"{attempt.who} {attempt.device}": per}
@@ -54,8 +68,4 @@ def count(session: Session, settings: Settings, attempt: Attempt, now: datetime)
             f"{attempt.who} {net}": per,
             attempt.who: Rate(per.count * STRANGERS, per.seconds),
         }
-    for what, rate in rates.items():
-        name = limits.hidden(settings, "desk", what)
-        if wait := limits.admit(session, name, rate, now):
-            return wait
-    return 0
+    return [(limits.hidden(settings, "desk", what), rate) for what, rate in rates.items()]

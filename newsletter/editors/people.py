@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from newsletter import i18n, limits, notices
 from newsletter.addresses import parse
-from newsletter.editors import signing
+from newsletter.editors import factors, signing
 from newsletter.errors import FixRequest
 from newsletter.i18n import _
 from newsletter.models import Editor, NoticeKind, Role
-from newsletter.notices.desk import bound
+from newsletter.notices.desk import bound, has_come
 from newsletter.settings import Settings
 from newsletter.tokens import Purpose, tokens_of
 from newsletter.tokens import parse as read
@@ -85,7 +85,7 @@ def invite(session: Session, editor: Editor, now: datetime, *, mail: bool = True
 
     `mail=False` only says whether there may be one.
     """
-    if not editor.active or editor.password:
+    if not editor.active or has_come(editor):
         raise FixRequest(_("Deze medewerker heeft geen uitnodiging nodig."))
     if mail:
         _write(session, NoticeKind.INVITATION, editor.email, editor.locale, now)
@@ -137,6 +137,22 @@ def deactivate(session: Session, editor: Editor, now: datetime) -> None:
 def reactivate(session: Session, editor: Editor) -> None:
     """Take somebody back, as they were."""
     editor.active = True
+
+
+def reset(
+    session: Session, editor: Editor, now: datetime, *, by: int | None = None, mail: bool = True
+) -> None:
+    """Take away all that somebody signs in with and invite them anew: a telephone was lost, say.
+
+    `by`: the editor who does it, who cannot do it to themselves. `mail`: as in `invite`.
+    """
+    if editor.id == by:
+        raise FixRequest(_("Dit kan een andere beheerder voor je doen."))
+    if not editor.active:
+        raise FixRequest(_("Deze account is uitgeschakeld."))
+    factors.take_away(session, editor)
+    signing.end_all(session, editor.id, now)
+    invite(session, editor, now, mail=mail)
 
 
 def opened(session: Session, settings: Settings, token: str, now: datetime) -> Editor | None:

@@ -15,7 +15,7 @@ from newsletter.content.frontmatter import DRAFT
 from newsletter.content.library import Library
 from newsletter.content.shelf import Item
 from newsletter.errors import FixContent, FixRequest
-from newsletter.i18n import DEFAULT
+from newsletter.i18n import DEFAULT, Said
 from newsletter.issues import slots
 from newsletter.issues.selection import select_items
 from newsletter.models import Issue, ItemNumber, Piece
@@ -35,7 +35,7 @@ class LeftOut(StrEnum):
 @dataclass(frozen=True, slots=True)
 class NextRun:
     """What an issue compiled now would hold, in order. `slot`: when the clock compiles the next
-    one. `problem` says why nothing can be compiled, one fault a line, or is empty."""
+    one. `problems` says why nothing can be compiled, fault by fault, or is empty."""
 
     cadence: str
     slot: datetime
@@ -43,7 +43,7 @@ class NextRun:
     repeats: frozenset[str]
     news: bool
     left_out: Sequence[tuple[Item, LeftOut]]
-    problem: str
+    problems: Sequence[Said]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +63,13 @@ def next_run(
     try:
         chosen = select_items(session, settings, library, cadence, (), now)
     except FixContent as error:
-        return NextRun(cadence, slot, [], frozenset(), False, [], str(error))
+        return NextRun(cadence, slot, [], frozenset(), False, [], error.said)
     items = chosen.items if chosen.news else []
     inside, today = {item.slug for item in items}, now.astimezone(settings.timezone).date()
     withdrawn = set(_withdrawn(session))
     others = [item for item in library.sound_items() if item.slug not in inside]
     left_out = [(item, _why(item, today, withdrawn)) for item in others]
-    return NextRun(cadence, slot, items, chosen.repeats, chosen.news, left_out, "")
+    return NextRun(cadence, slot, items, chosen.repeats, chosen.news, left_out, ())
 
 
 def places(session: Session, number: int) -> list[Place]:

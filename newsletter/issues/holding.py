@@ -91,7 +91,7 @@ def stop_by_preflight(
 ) -> None:
     """Hold an issue that has faults until a person has mended them, and tell the editors."""
     issue.state, issue.why = IssueState.HELD, f"preflight: {error}"
-    trouble.tell_of_faults(session, settings, issue, str(error), now, planned=False)
+    trouble.tell_of_faults(session, settings, issue, error, now, planned=False)
 
 
 def locked(session: Session, condition: ColumnElement[bool]) -> Sequence[Issue]:
@@ -117,11 +117,24 @@ def is_due(settings: Settings, issue: Issue, now: datetime) -> bool:
     """May a waiting issue begin now, if preflight lets it?"""
     if issue.state is IssueState.SCHEDULED:
         return issue.send_at is not None and issue.send_at <= now
-    window_is_over = issue.hold_until is not None and issue.hold_until <= now
     if issue.state is IssueState.APPROVED:
-        compiled_by_hand = issue.slot is None and issue.hold_until is None
-        return compiled_by_hand or window_is_over
-    return settings.approvals == 0 and not issue.why and window_is_over
+        return _is_due_approved(issue, now)
+    return settings.approvals == 0 and not issue.why and _window_is_over(issue, now)
+
+
+def goes_when_approved(session: Session, settings: Settings, issue: Issue, now: datetime) -> bool:
+    """Does one more approval let it begin at once?"""
+    lacking = max(1, settings.approvals) - approving.count(session, settings, issue)
+    return lacking <= 1 and issue.state is not IssueState.SCHEDULED and _is_due_approved(issue, now)
+
+
+def _is_due_approved(issue: Issue, now: datetime) -> bool:
+    compiled_by_hand = issue.slot is None and issue.hold_until is None
+    return compiled_by_hand or _window_is_over(issue, now)
+
+
+def _window_is_over(issue: Issue, now: datetime) -> bool:
+    return issue.hold_until is not None and issue.hold_until <= now
 
 
 def holds_for_lateness(session: Session, settings: Settings, issue: Issue, now: datetime) -> bool:

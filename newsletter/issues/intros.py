@@ -74,7 +74,7 @@ def write(session: Session, number: int, locale: str, markdown: str) -> None:
         raise FixRequest(f"Issue {number} is on its way already; its intro cannot be changed.")
     greeting, notes = greet(markdown, locale)
     if markdown.strip() and notes:
-        raise FixContent(*(f"line {note.line}: {note.message}" for note in notes))
+        raise FixContent(*(note.said for note in notes))
     intro = _intro(locale, greeting, by_hand=True)
     intro.issue_number = number
     session.merge(intro)

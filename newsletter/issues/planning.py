@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from newsletter.delivery import ledger
 from newsletter.delivery.ledger import Group
 from newsletter.errors import FixContent
+from newsletter.i18n import Said
 from newsletter.issues import intros, outline, preflight, searching
 from newsletter.issues.blocks import Blocks
 from newsletter.issues.intros import Foreword
@@ -123,7 +124,11 @@ def plan_issue(
     planned = ledger.plan(session, issue, drawn.top, wanted, due_at)
     told = planned or drawn.new or ledger.readers_waiting(session, issue, drawn.top, now)
     if first and not told:
-        raise FixContent(f"All of issue {issue.number} went out in other issues; stop it.")
+        gone = Said(
+            "Alles van nummer %(number)s vertrok al met andere nummers; houd het tegen.",
+            number=issue.number,
+        )
+        raise FixContent(gone)
     return planned
 
 
@@ -227,5 +232,5 @@ def refuse_faults(
     """An edition with a finding of grade `stop` is not sent: raises FixContent with all of them.
     `known` are the slugs of items that have a page (`preflight.check`)."""
     findings = preflight.check(settings, edition, pieces, now, known)
-    if stops := [str(finding) for finding in findings if finding.grade == "stop"]:
+    if stops := [finding.said for finding in findings if finding.grade == "stop"]:
         raise FixContent(*stops)

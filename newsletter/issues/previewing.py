@@ -16,6 +16,7 @@ from newsletter.content.library import Library, Text
 from newsletter.content.shelf import Item, ItemText
 from newsletter.content.writing import place
 from newsletter.errors import FixContent
+from newsletter.i18n import Said
 from newsletter.issues import preflight
 from newsletter.issues.compiler import freeze
 from newsletter.issues.pictures import NAME
@@ -36,7 +37,7 @@ class Remark:
 
     grade: str
     line: int | None
-    message: str
+    message: Said
     rule: str = ""
 
 
@@ -61,18 +62,25 @@ def preview(
     try:
         frozen = _frozen(library, text)
     except FixContent as error:
-        told = str(error)
-        known = any(remark.message == told for remark in remarks)
-        return Preview([*remarks, *([] if known else [Remark("stop", None, told)])], issue)
+        known = {remark.message for remark in remarks}
+        more = [Remark("stop", None, told) for told in error.said if told not in known]
+        return Preview([*remarks, *more], issue)
     if frozen is None:
         return Preview(remarks, issue)
     piece, pictures = frozen
     edition = render_edition(settings, issue, [piece], text.locale)
     source = data.decode("utf-8", "replace")
     for found in preflight.check(settings, edition, [piece], now):
-        line = line_of(source, found.where)
+        line = line_of(source, str(found.where))
         remarks.append(Remark(found.grade, line, found.message, found.rule))
-    return Preview(list(dict.fromkeys(remarks)), issue, piece, edition, pictures)
+    return Preview(_each_once(remarks), issue, piece, edition, pictures)
+
+
+def _each_once(remarks: Sequence[Remark]) -> list[Remark]:
+    """What is told at its line is not told of the text part, which has no lines, once more."""
+    placed = {remark.message for remark in remarks if remark.line is not None}
+    known = dict.fromkeys(remarks)
+    return [one for one in known if one.line is not None or one.message not in placed]
 
 
 def next_number(session: Session) -> int:

@@ -265,11 +265,18 @@ def rest(
     ask_at: datetime,
     now: datetime,
     issue_number: int | None = None,
-) -> None:
-    """The relay cannot be used: every issue (or one) that needs it waits until it answers again."""
-    for number in [*_sending(session), *to_ask(session, settings, None)]:
-        if issue_number in (None, number) and ledger.has_open(session, number):
-            pause(session, settings, number, why, now, ask_at=ask_at)
+) -> list[int]:
+    """The relay cannot be used: every issue (or one) that needs it waits until it answers again.
+    Returns those that were being sent until now."""
+    sending = _sending(session)
+    waits = [
+        number
+        for number in [*sending, *to_ask(session, settings, None)]
+        if issue_number in (None, number) and ledger.has_open(session, number)
+    ]
+    for number in waits:
+        pause(session, settings, number, why, now, ask_at=ask_at)
+    return [number for number in waits if number in sending]
 
 
 def to_ask(session: Session, settings: Settings, now: datetime | None) -> list[int]:
@@ -282,11 +289,13 @@ def to_ask(session: Session, settings: Settings, now: datetime | None) -> list[i
     return list(session.scalars(query.order_by(Issue.number)))
 
 
-def go_on(session: Session, number: int) -> None:
-    """The relay answers again."""
+def go_on(session: Session, number: int) -> bool:
+    """The relay answers again; False when the issue does not wait for that any more."""
     issue = get(session, number)
-    if issue.state is IssueState.PAUSED and issue.ask_at is not None:
-        issue.state, issue.why, issue.ask_at = IssueState.SENDING, None, None
+    if issue.state is not IssueState.PAUSED or issue.ask_at is None:
+        return False
+    issue.state, issue.why, issue.ask_at = IssueState.SENDING, None, None
+    return True
 
 
 def paused(session: Session) -> list[int]:
@@ -316,7 +325,7 @@ def finish(session: Session, settings: Settings, now: datetime) -> list[int]:
                 planned = plan_issue(session, settings, issue, now)
         except FixContent as error:
             issue.state, issue.why = IssueState.PAUSED, f"preflight: {error}"
-            tell_of_faults(session, settings, issue, str(error), now, planned=True)
+            tell_of_faults(session, settings, issue, error, now, planned=True)
             continue
         if planned:
             continue

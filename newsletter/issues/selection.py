@@ -12,6 +12,7 @@ from newsletter.content.library import Library
 from newsletter.content.shelf import Item
 from newsletter.delivery import ledger
 from newsletter.errors import FixContent, FixRequest
+from newsletter.i18n import Said
 from newsletter.issues import repeats
 from newsletter.issues.repeats import went_out
 from newsletter.models import Issue, ItemNumber, Piece
@@ -120,8 +121,11 @@ def _refuse_vanished(library: Library, numbered: dict[str, int]) -> None:
     if vanished := sorted(set(numbered) - known):
         raise FixContent(
             *(
-                f"The published item {slug!r} has vanished from the content folder; "
-                "put its file back (a slug is never renamed)."
+                Said(
+                    "Het verschenen artikel “%(slug)s” is weg uit de map content; zet het bestand "
+                    "terug (een naam verandert nooit).",
+                    slug=slug,
+                )
                 for slug in vanished
             )
         )

@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from newsletter import notices
+from newsletter.errors import FixContent
+from newsletter.i18n import DEFAULT
 from newsletter.models import Issue, NoticeKind
 from newsletter.settings import Settings
 
@@ -44,13 +46,14 @@ def tell_of_faults(
     session: Session,
     settings: Settings,
     issue: Issue,
-    words: str,
+    error: FixContent,
     now: datetime,
     *,
     planned: bool,
 ) -> None:
-    """Tell every editor that preflight stopped an issue; `words`: its findings, one a line;
-    `planned`: some of its readers have it."""
+    """Tell every editor that preflight stopped an issue, and what it found; `planned`: some of its
+    readers have it."""
+    words = error.in_(DEFAULT)
     facts = {"issue": issue.number, "cadence": issue.cadence, "words": words, "planned": planned}
     _tell(session, settings, facts | {"what": "faults"}, now)
 
@@ -87,5 +90,5 @@ def tell_of_slots(
 def _tell(session: Session, settings: Settings, facts: Mapping[str, Any], now: datetime) -> None:
     for address in settings.editors:
         notices.queue(
-            session, NoticeKind.TROUBLE, email=address, locale="nl", facts=dict(facts), now=now
+            session, NoticeKind.TROUBLE, email=address, locale=DEFAULT, facts=dict(facts), now=now
         )

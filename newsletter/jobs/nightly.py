@@ -1,5 +1,7 @@
-"""What the clock does once a night: remove personal data that was kept long enough."""
+"""What the clock does once a night: remove personal data that was kept long enough, and look at the
+whole log of changes."""
 
+import logging
 from datetime import datetime, timedelta
 
 from newsletter import audit
@@ -10,9 +12,11 @@ from newsletter.editors import signing
 from newsletter.settings import Settings
 from newsletter.subscribers import retention
 
+log = logging.getLogger(__name__)
+
 
 def forget_tonight(database: Database, settings: Settings) -> dict[str, int]:
-    """The nightly run of `forget_old`, once a night; empty at other times."""
+    """The nightly run of `forget_old` and `verify_log`, once a night; empty at other times."""
     now = utcnow()
     with database.read() as session:
         if not retention.is_due(session, settings, now):
@@ -20,8 +24,21 @@ def forget_tonight(database: Database, settings: Settings) -> dict[str, int]:
     gone = forget_old(database, settings, now)
     with database.write() as session:
         retention.mark(session, settings, now)
-        audit.record(session, audit.CLOCK, "retention.run", "personal data", now, gone)
+        what = ("retention.run", "personal data")
+        audit.record(session, settings, audit.CLOCK, *what, now, gone)
+    verify_log(database, settings)
     return gone
+
+
+def verify_log(database: Database, settings: Settings) -> None:
+    """Say in the program's log whether that of changes holds, and its newest line: a third place,
+    beside the database and INSTANCE_DIR, where it is known how far it went."""
+    with database.read() as session:
+        verdict = audit.verify(session, settings)
+    if verdict.broken:
+        log.error("audit: the log of changes is broken: %s", verdict.broken)
+    else:
+        log.warning("audit: %d lines, none altered, head %s", verdict.lines, verdict.head)
 
 
 def forget_old(database: Database, settings: Settings, now: datetime) -> dict[str, int]:

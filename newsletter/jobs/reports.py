@@ -59,7 +59,9 @@ def _guard_reputation(database: Database, settings: Settings) -> None:
         with database.write() as session:
             told = reputation.heed(session, settings, number, utcnow())
             if told and told.paused:
-                audit.record(session, audit.CLOCK, "issue.pause", f"issue {number}", utcnow())
+                audit.record(
+                    session, settings, audit.CLOCK, "issue.pause", f"issue {number}", utcnow()
+                )
 
 
 def _any_waiting(database: Database) -> bool:

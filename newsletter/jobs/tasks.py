@@ -1,6 +1,7 @@
 """Tasks: what a clock or a command runs. Each opens its transactions, calls a room, commits."""
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from newsletter.models import IssueState
 from newsletter.settings import Settings
 from newsletter.subscribers import chain, confirming, settling
 
+log = logging.getLogger(__name__)
 SOON = timedelta(seconds=10)  # rows due within this time are waited for: a rate put them off
 LOSSES = 20  # batches in a row that another sealer may take from under this one
 SETTLED_TOGETHER = 200  # requests of the forms in one transaction
@@ -136,7 +138,7 @@ def _run_slot(
             record.outcome = f"compiled issue {issue.number}"
             if issue.state is IssueState.COMPILED:
                 holding.hold(session, settings, issue, now)
-            _log(session, "issue.compile", f"issue {issue.number}", {"cadence": cadence})
+            _log(session, settings, "issue.compile", f"issue {issue.number}", {"cadence": cadence})
             return issue.number
     except IntegrityError:
         return None
@@ -158,7 +160,7 @@ def advance_issues(database: Database, settings: Settings) -> list[int]:
     with database.write() as session:
         begun = publishing.advance(session, settings, utcnow(), renderings)
         for number in begun:
-            _log(session, "issue.send", f"issue {number}")
+            _log(session, settings, "issue.send", f"issue {number}")
         return begun
 
 
@@ -190,7 +192,7 @@ def deliver(
         with database.write() as session:
             sent = publishing.finish(session, settings, utcnow())
             for number in sent:
-                _log(session, "issue.sent", f"issue {number}")
+                _log(session, settings, "issue.sent", f"issue {number}")
             finished += sent
             due_at = ledger.next_due(session, issue_number)
         if due_at is not None and due_at <= utcnow() + SOON:
@@ -244,12 +246,17 @@ class _Work:
             self.asked += run.accepted
             with self.database.write() as session:
                 if run.answered or not self._can_ask(session, number):
-                    return publishing.go_on(session, number)
+                    return self._go_on(session, number)
                 if run.pauses or not run.outcomes:  # told to stop, or the rate is used up
                     return None
                 why = f"the relay does not take our mail: {', '.join(run.outcomes)}"
                 publishing.rest(session, self.settings, why, self._ask_at(), utcnow(), number)
         return None
+
+    def _go_on(self, session: Session, number: int) -> None:
+        if publishing.go_on(session, number):
+            _log(session, self.settings, "issue.resume", f"issue {number}")
+            log.warning("The relay answers again: issue %d goes on.", number)
 
     def _can_ask(self, session: Session, number: int) -> bool:
         """Is a message due? Else the issue goes on, and its next one will tell."""
@@ -283,7 +290,11 @@ class _Work:
         longer = publishing.LONGEST_REST if isinstance(error, FixSettings) else 1
         with self.database.write() as session:
             ask_at = self._ask_at(longer)
-            publishing.rest(session, self.settings, str(error), ask_at, utcnow(), issue_number)
+            why, moment = str(error), utcnow()
+            for number in publishing.rest(
+                session, self.settings, why, ask_at, moment, issue_number
+            ):
+                _log(session, self.settings, "issue.pause", f"issue {number}")
 
     def _heed(self, run: Run) -> None:
         if not (run.pauses or run.warnings):
@@ -292,7 +303,7 @@ class _Work:
             for number, pause in run.pauses.items():
                 ask_at = self._ask_at() if pause.by_itself else None
                 publishing.pause(session, self.settings, number, pause.why, utcnow(), ask_at=ask_at)
-                _log(session, "issue.pause", f"issue {number}")
+                _log(session, self.settings, "issue.pause", f"issue {number}")
             for number, reply in run.warnings.items():
                 publishing.warn(session, self.settings, number, reply.words, utcnow())
 
@@ -301,16 +312,32 @@ class _Work:
 
 
 def _log(
-    session: Session, action: str, subject: str, facts: Mapping[str, Any] | None = None
+    session: Session,
+    settings: Settings,
+    action: str,
+    subject: str,
+    facts: Mapping[str, Any] | None = None,
 ) -> None:
     """Write in the log of changes that the clock did this."""
-    audit.record(session, audit.CLOCK, action, subject, utcnow(), facts)
+    audit.record(session, settings, audit.CLOCK, action, subject, utcnow(), facts)
 
 
 def unusable(error: Exception) -> str:
     """One sentence for a database that is locked, read-only, away or full."""
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
     return f"The database (DATABASE_URL) cannot be used now: {cause}. Nothing is lost; try again."
+
+
+def note_log(database: Database, settings: Settings) -> None:
+    """Note the newest line of the log of changes on this host, outside the database.
+
+    Raises TryLater when INSTANCE_DIR cannot be written.
+    """
+    try:
+        with database.read() as session:
+            audit.note(session, settings)
+    except OSError as error:
+        raise TryLater(f"Where the log of changes ends cannot be noted now: {error}.") from error
 
 
 def _something_is_sent(database: Database) -> bool:

@@ -31,6 +31,8 @@ ISSUE_SECONDS = 5
 REMIND_SECONDS = 60
 SEAL_SECONDS = 60
 WEIGH_SECONDS = 60
+LOG_SECONDS = 60
+TICK_SECONDS = 60
 COUNT_SECONDS = 45  # totals on the desk are never older than a minute
 PURGE_SECONDS = 3600
 NIGHT_SECONDS = 600  # how often it is asked whether tonight's run is still to come
@@ -64,6 +66,8 @@ class Clock:
             (ISSUE_SECONDS, self.compile_due),
             (REMIND_SECONDS, self.remind),
             (SEAL_SECONDS, self.seal),
+            (LOG_SECONDS, self.note_log),
+            (TICK_SECONDS, self.tick),
             (COUNT_SECONDS, self.count),
             (WEIGH_SECONDS, self.weigh),
             (PURGE_SECONDS, self.seal_missed),
@@ -120,6 +124,14 @@ class Clock:
     def seal_missed(self) -> None:
         """Look through all proofs for one that was never chained."""
         tasks.seal_consents(self.database, everything=True, stop=self.stopping)
+
+    def note_log(self) -> None:
+        """Note how far the log of changes goes."""
+        tasks.note_log(self.database, self.settings)
+
+    def tick(self) -> None:
+        """Mark the leader's lock, so that `newsletter doctor` sees the clock run."""
+        os.utime(self._lock_file.fileno())
 
     def count(self) -> None:
         """Make the desk's figures anew."""

@@ -20,11 +20,17 @@ def editor_of(session: Session, notice: Notice) -> Editor | None:
         return None
     mine = func.lower(Editor.email) == notice.email.lower()
     editor = session.scalar(select(Editor).where(mine, Editor.active))
-    used = editor is not None and notice.kind is NoticeKind.INVITATION and editor.password
-    return None if used else editor
+    invited = notice.kind is NoticeKind.INVITATION
+    return None if editor is not None and invited and has_come(editor) else editor
+
+
+def has_come(editor: Editor) -> bool:
+    """Has somebody accepted the invitation: by a password, or through the association's login?"""
+    return editor.password is not None or editor.subject is not None
 
 
 def bound(editor: Editor) -> str:
-    """What a mailed link is bound to: it ends with the password, or the person's being let go."""
-    seen = f"{editor.fs_uniquifier}{editor.password or ''}"
+    """What a mailed link is bound to: it ends when the editor is let go, chooses a password, or
+    comes through the association's login."""
+    seen = f"{editor.fs_uniquifier} {editor.password or ''} {editor.subject or ''}"
     return hashlib.sha256(seen.encode()).hexdigest()

@@ -51,6 +51,7 @@ class Settings:
     mail_default_sender: Address
     mail_timeout: int
     mail_smtputf8: bool
+    mail_outgoing: tuple[str, ...]
     return_path: str
     reply_to: str
     forward_rate: Rate | None
@@ -145,6 +146,11 @@ class Settings:
     def mail_domain(self) -> str:
         """The sender's domain: right-hand side of every Message-ID."""
         return self.mail_default_sender.domain
+
+    @property
+    def bounce_domain(self) -> str:
+        """The domain of the envelope's sender, where bounces come back."""
+        return self.return_path.rpartition("@")[2] or self.mail_domain
 
 
 def load(

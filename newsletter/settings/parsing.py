@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
 from email.utils import parseaddr
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -133,6 +134,16 @@ def address(value: Any) -> str:
 def addresses(value: Any) -> tuple[str, ...]:
     """Mail addresses separated by commas."""
     return tuple(address(part) for part in str(value).split(",") if part.strip())
+
+
+def ips(value: Any) -> tuple[str, ...]:
+    """IP addresses separated by commas."""
+    try:
+        return tuple(
+            str(ip_address(part.strip())) for part in str(value).split(",") if part.strip()
+        )
+    except ValueError:
+        raise ValueError("must be IP addresses separated by commas") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +295,7 @@ PARSERS: dict[str, Parser] = {
     "REPLY_TO": address,
     "FORWARD_RATE": rate,
     "MAIL_SMTPUTF8": yes_no,
+    "MAIL_OUTGOING": ips,
     "RETURN_PATH": address,
     "DKIM_DOMAIN": host,
     "DKIM_SELECTOR": host,

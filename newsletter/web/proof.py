@@ -33,7 +33,8 @@ def stop(token: str, **_locale: str) -> Response:
             publishing.stop(session, number, now())
         except FixRequest:
             return _answer(issue, 409)
-        audit.record(session, "proof letter", "issue.stop", f"issue {number}", now())
+        what = f"issue {number}"
+        audit.record(session, state().settings, "proof letter", "issue.stop", what, now())
         return _answer(issue)
 
 

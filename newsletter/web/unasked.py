@@ -11,9 +11,10 @@ from newsletter.web.page import STATIC_DIR, looking, state
 blueprint = Blueprint("unasked", __name__)
 
 ICON_AGE = 7 * 24 * 3600  # seconds
-# Pages behind a link from a mail are one person's; the inbox is a developer's.
+# Pages behind a link from a mail are one person's; the desk is the editors', the inbox a
+# developer's.
 LETTERS = ("confirm", "preferences", "stop", "proof", "never", "data", "new-address", "undo")
-PERSONAL = ("/u/", *(f"/*/{name}/" for name in LETTERS), "/inbox/")
+PERSONAL = ("/u/", *(f"/*/{name}/" for name in LETTERS), "/desk/", "/inbox/")
 ROBOTS = "\n".join(("User-agent: *", *(f"Disallow: {path}" for path in PERSONAL), ""))
 
 

@@ -8,10 +8,12 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 
+from newsletter import audit
 from newsletter.app import create_app
 from newsletter.cli import main
 from newsletter.db import Database
-from newsletter.models import Notice, NoticeKind
+from newsletter.jobs import tasks
+from newsletter.models import Editor, Notice, NoticeKind
 from newsletter.settings import Settings
 
 pytestmark = pytest.mark.sqlite("commands call functions that are tested on both")
@@ -59,6 +61,23 @@ def test_the_list_of_editors() -> None:
     assert "(not active)" in run("editors", "list").output
 
 
+def test_who_lost_a_telephone_begins_anew(settings: Settings, database: Database) -> None:
+    run(*AN, "--role", "administrator", "--link")
+    with database.write() as session:
+        an = session.scalars(select(Editor)).one()
+        an.password, an.tf_totp_secret = "a hash", "a secret"
+    said = run("editors", "reset", "an@voorbeeld.example").output
+    assert said == "The invitation of An Peeters is on its way.\n"
+    link = run("editors", "reset", "an@voorbeeld.example", "--link").output.strip()
+    page = create_app(settings, database).test_client().get(link.removeprefix(settings.base_url))
+    assert page.status_code == 200
+    with database.read() as session:
+        an = session.scalars(select(Editor)).one()
+        assert (an.password, an.tf_totp_secret) == (None, None)
+        assert [line.action for line in audit.found(session, "reset")] == ["editor.reset"] * 2
+        assert [notice.kind for notice in session.scalars(select(Notice))] == ["invitation"]
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -66,6 +85,7 @@ def test_the_list_of_editors() -> None:
         (("editors", "create", "x", "--name", "X"), ""),
         (("editors", "create", "x@y.example", "--name", " "), "name"),
         (("editors", "invite", "x@y.example"), "No editor has this address."),
+        (("editors", "reset", "x@y.example"), "No editor has this address."),
         (("editors", "deactivate", "an@voorbeeld.example"), "administrator"),
     ],
 )
@@ -96,3 +116,20 @@ def test_the_log_by_commands(database: Database) -> None:
         connection.exec_driver_sql("UPDATE audit SET action = 'x' WHERE number = 2")
     assert json.loads(run("audit", "verify", "--json", code=1).output)["broken"]
     assert "line 2 is not what was written" in run("audit", "verify", code=1).stderr
+
+
+def test_the_log_is_compared_with_what_was_noted(settings: Settings, database: Database) -> None:
+    run(*AN, "--role", "administrator")
+    tasks.note_log(database, settings)
+    verdict = json.loads(run("audit", "verify", "--json").output)
+    assert (verdict["lines"], verdict["noted"], verdict["broken"]) == (1, 1, None)
+    assert "Compared with 1 noted" in run("audit", "verify").output
+    mine = ("audit", "verify", "--lines", "1", "--head")
+    run(*mine, verdict["head"])
+    assert "not the one that was noted" in run(*mine, "0" * 64, code=1).stderr
+    assert "ends before it" in run("audit", "verify", "--lines=2", "--head=x", code=1).stderr
+    run(*mine[:-1], code=2)
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER audit_stay_delete")
+        connection.exec_driver_sql("DELETE FROM audit")
+    assert "line 1 was noted, and the log ends before it" in run("audit", "verify", code=1).stderr

@@ -76,7 +76,7 @@ def test_connections_that_are_kept_are_shared_out(several: Serving) -> None:
             client.sendall(b"GET /static/favicon.svg HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert client.recv(1 << 16).startswith(b"HTTP/1.1 200 OK\r\n")
         more = [sockets(pid) - count for pid, count in before.items()]
-    assert min(more) > KEPT // PROCESSES // 2, more
+    assert min(more) >= KEPT // PROCESSES // 4, more  # idle ones are let go after a while
 
 
 def sockets(pid: int) -> int:

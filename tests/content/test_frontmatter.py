@@ -168,7 +168,18 @@ FAULTS = [
     (GOOD + "\n[Read more…](https://x.be)\n", 10, "'Read more…' says nothing"),
     (GOOD + "\nEen <b>vet</b> woord\n", 10, "HTML ('<b>') is shown as text"),
     (GOOD + "\n\n" + "[" * 301, 11, "more than 300 brackets"),
+    (GOOD + "\n\n" + "> " * 13 + "a", 11, "quotes and lists"),
+    (GOOD + "\n\n" + "- 1. " * 7 + "a", 11, "quotes and lists"),
+    (GOOD + "\n\n" + "a|b\n" * 301, 11, "This paragraph has more than 300 lines"),
+    (GOOD + "\n\n" + "a\n\n" * 3002, 8, "This text has more than 6000 lines"),
+    *((GOOD + sign * 6001, 8, f"more than 6000 times the sign '{sign}'") for sign in "|<>&*_`"),
     (GOOD + "\nEen noot[^9].\n", 10, "The footnote [^9] is not there"),
+    (GOOD + "\nEen noot[^8][^9].\n", 10, "The footnote [^9] is not there"),
+    (GOOD + "\nEen zin.\n\n[^9]: Een noot.\n", 12, "put [^9] into the text, or take it out."),
+    (GOOD + "\nLees\n[het **plan**][weg].\n", 11, "add a line '[weg]: https://…' at the end"),
+    (GOOD + "\nLees [het plan][].\n", 10, "Nothing says where [het plan] leads"),
+    (GOOD + "\n![Een markt][weg]\n", 10, "Nothing says where [weg] leads"),
+    (with_lines("deadline: 2026-11-19"), 7, "The deadline comes before the date; mend 'deadline'"),
 ]
 
 
@@ -178,7 +189,7 @@ def test_each_fault_is_found_at_its_line(
 ) -> None:
     write(ITEM, content)
     findings = library.check()
-    found = [(finding.line, finding.message) for finding in findings]
+    found = [(finding.line, str(finding.message)) for finding in findings]
     assert any(at == line and message in text for at, text in found), found
     assert {finding.path for finding in findings} == {Path("content") / ITEM}
     for _, text in found:
@@ -242,9 +253,35 @@ def test_an_alias_bomb_is_refused_at_once(library: Library, write: Write) -> Non
         f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]\n" for n in range(9)
     )
     write(ITEM, f"---\n{bomb}---\nx\n")
-    assert any("references" in finding.message for finding in library.check())
+    assert any("references" in str(finding.message) for finding in library.check())
 
 
 def test_countries_are_countries() -> None:
     assert {"BE", "BJ", "EC", "NI", "SN", "XK"} <= COUNTRIES
     assert 245 < len(COUNTRIES) < 255
+
+
+SLIPS = [
+    # what somebody types, what the reader of YAML says of it, and in Dutch
+    ("title: Een: twee", "mapping values are not allowed here", "geen dubbelepunt"),
+    ("title: 's-Gravenvoeren", "found unexpected end of stream", "gaat niet dicht"),
+    ('title: "Een" twee', "expected <block end>, but found '<scalar>'", "iets te veel"),
+    ("title: @x", "found character '@' that cannot start any token", "niet met “@” beginnen"),
+    ("\ttitle: x", r"found character '\t' that cannot start", r"niet met “\t” beginnen"),
+    ("title: [a", "expected ',' or ']', but got ':'", "een komma of “]”, en geen “:”"),
+    ("title: a\nb", "could not find expected ':'", "ontbreekt een dubbelepunt"),
+    (" title: x", "expected '<document start>', but found", "de eerste regel springt in"),
+    ("title: - x", "sequence entries are not allowed here", "geen streepje"),
+    ('title: "a\\q"', "found unknown escape character 'q'", "geen “q”"),
+    (": x", "expected <block end>, but found ':'", "“:” hoort hier niet"),
+]
+
+
+@pytest.mark.parametrize(("line", "english", "dutch"), SLIPS)
+def test_slips_of_the_pen_are_told_in_words(
+    library: Library, write: Write, line: str, english: str, dutch: str
+) -> None:
+    write(ITEM, f"---\n{line}\ndate: 2026-11-20\n---\nx\n")
+    (finding,) = library.check()
+    assert english in str(finding.message)
+    assert dutch in finding.message.in_("nl")

@@ -60,7 +60,7 @@ def test_a_fault_is_named_with_file_and_line_and_keeps_an_issue_from_being_compi
     write(name, content)
     [finding] = library.check()
     assert (str(finding.path), finding.line) == (f"content/{name}", line)
-    assert message in finding.message
+    assert message in str(finding.message)
     with pytest.raises(FixContent, match=f":{line}: "):
         library.items()
     assert "nl" not in library.intros("monthly"), "what is wrong is not printed"

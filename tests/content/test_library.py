@@ -66,7 +66,7 @@ NAMES = [
 @pytest.mark.parametrize(("name", "message"), NAMES)
 def test_names(library: Library, write: Write, name: str, message: str | None) -> None:
     write(name, PAGE.format("x", 1) if name.startswith("pages") else GOOD)
-    messages = [finding.message for finding in library.check()]
+    messages = [str(finding.message) for finding in library.check()]
     assert bool(messages) == bool(message)
     assert all(message and message in text for text in messages)
     assert library.sound_items() == []
@@ -76,7 +76,7 @@ def test_a_slug_lives_in_one_folder(library: Library, write: Write) -> None:
     write("items/2026/10/a.nl.md", GOOD)
     write("items/2026/11/a.nl.md", GOOD)
     write("items/2026/11/a.fr.md", GOOD)
-    found = [(str(finding.path), finding.message) for finding in library.check()]
+    found = [(str(finding.path), str(finding.message)) for finding in library.check()]
     message = "The slug 'a' is taken in 2026/10 already; rename this file."
     assert found == [
         ("content/items/2026/11/a.fr.md", message),
@@ -103,8 +103,8 @@ def test_a_translation_tells_the_same_facts(
     write("items/2026/11/a.fr.md", GOOD.replace(old, new))
     [finding] = library.check()
     assert (finding.path.name, finding.line) == ("a.fr.md", line)
-    assert message in finding.message
-    assert finding.message.endswith("a.nl.md; make them equal.")
+    assert message in str(finding.message)
+    assert str(finding.message).endswith("a.nl.md; make them equal.")
 
 
 def test_items_raise_with_every_finding(library: Library, write: Write) -> None:
@@ -170,19 +170,40 @@ def test_an_image_may_not_be_a_link_to_elsewhere(
     (tmp_path / "passwd").write_text("x", "utf-8")
     (library.folder / "images" / "a.png").symlink_to(tmp_path / "passwd")
     write("items/2026/11/a.nl.md", GOOD.replace("status", "image: a.png\nimage_alt: x\nstatus", 1))
-    assert ["not in content/images" in finding.message for finding in library.check()] == [True]
+    assert ["not in content/images" in str(finding.message) for finding in library.check()] == [
+        True
+    ]
 
 
 def test_a_pipe_or_a_locked_file_does_not_hold_the_reader(library: Library, write: Write) -> None:
     folder = write("items/2026/11/echt.nl.md", GOOD).parent
     os.mkfifo(folder / "pijp.nl.md")
     (folder / "map.nl.md").mkdir()
-    assert ["not a file" in finding.message for finding in library.check()] == [True]
+    assert ["not a file" in str(finding.message) for finding in library.check()] == [True]
 
 
 def test_topics_keep_their_order(library: Library) -> None:
     assert list(library.topics()) == ["milieu", "bestuur"]
     assert library.topics()["milieu"]["de"] == "Umwelt"
+
+
+@pytest.mark.parametrize(
+    ("content", "english", "dutch"),
+    [
+        (TOPICS.replace('= "Umwelt"', "Umwelt"), "Expected '=' after", "achter een sleutel hoort"),
+        (TOPICS.replace("[milieu]", "[milieu"), "Expected ']' at", "een haak [ gaat niet dicht"),
+        (TOPICS.replace('"Umwelt"', "Umwelt"), "(Invalid value)", "tussen aanhalingstekens"),
+        (TOPICS + "[milieu]\n", "('milieu',) twice", "“milieu” staat er twee keer"),
+        (TOPICS + 'nl = "x"\n', "Cannot overwrite a value", "een sleutel staat er twee keer"),
+    ],
+)
+def test_slips_in_topics_are_told_in_words(
+    library: Library, write: Write, content: str, english: str, dutch: str
+) -> None:
+    write("topics.toml", content)
+    (finding,) = library.check()
+    assert english in str(finding.message)
+    assert dutch in finding.message.in_("nl")
 
 
 TOPIC_FAULTS = [
@@ -205,7 +226,7 @@ def test_faults_of_topics(
     write("topics.toml", content)
     [finding] = library.check()
     assert (str(finding.path), finding.line) == ("content/topics.toml", line)
-    assert message in finding.message
+    assert message in str(finding.message)
     with pytest.raises(FixContent, match=f"topics.toml:{line}: "):
         library.topics()
 
@@ -245,7 +266,7 @@ def test_an_item_needs_a_dutch_text_and_a_story(tmp_path: Path) -> None:
     front = "---\ntitle: T\ndate: 2026-11-02\nstatus: ready\ntopics: [a]\nsummary: S.\n---\n"
     (folder / "seul.fr.md").write_text(front + "Une histoire.\n", "utf-8")
     (folder / "leeg.nl.md").write_text(front, "utf-8")
-    found = {(one.path.name, one.message) for one in Library(tmp_path / "content").check()}
+    found = {(one.path.name, str(one.message)) for one in Library(tmp_path / "content").check()}
     assert found == {
         ("seul.fr.md", "There is no Dutch text; write seul.nl.md beside it."),
         ("leeg.nl.md", "There is no text below the front matter; write the story there."),

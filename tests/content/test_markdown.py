@@ -57,6 +57,20 @@ def test_footnotes_of_two_items_have_different_ids() -> None:
     assert render(text).text == "Een[1] twee[2] weer[1].\n\n[1] eerste\n[2] tweede"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Lees [het plan][Plan], [plan][] of [plan].\n\n[plan]: https://vvsg.be/",
+        "Een[^a] en weer[^a], met een noot in een noot.\n\n[^a]: eerste[^b]\n[^b]: tweede",
+        "Code is `a[0][1]`, en dit \\[geen][link]. Dit [evenmin] [hier].",
+        "    a[0][1]\n",
+        "```\na[0][1]\n```",
+    ],
+)
+def test_what_leads_somewhere_or_is_no_link_has_nothing_to_mend(text: str) -> None:
+    assert convert(text).notes == ()
+
+
 def test_a_heading_in_a_body_stands_under_the_title() -> None:
     assert render("## Twee\n\n### Drie").html == "<h3>Twee</h3>\n<h4>Drie</h4>"
 
@@ -94,3 +108,22 @@ NEARLY = ["\n\n".join(["[^1]" * 300] * 20) + "\n\n[^1]: x", "\n\n".join(["[" * 3
 @pytest.mark.timeout(60)
 def test_a_hostile_text_does_not_hang_the_site(text: str) -> None:
     render(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "* " * 40 + "\n\n" + "- - - - - - - - - - - - - -",
+        ">" * 12 + " a",
+        "a | b\n--|--\n" + "x | y\n" * 298,
+        "Een zin die iets vertelt, met een *schuin* woord en een komma erin.\n\n" * 2800,
+    ],
+)
+def test_what_people_write_is_no_tangle(text: str) -> None:
+    found = convert(text, "nl")
+    assert not found.notes
+    assert "<pre>" not in found.body.html
+
+
+def test_only_the_first_hundred_faults_are_looked_for() -> None:
+    assert len(convert("\n\n".join(f"a[^{n}]" for n in range(500))).notes) == 100

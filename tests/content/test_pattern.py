@@ -68,7 +68,7 @@ def test_absurd_sizes_are_refused(width: int, height: int) -> None:
         png("Dogbo", width, height)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.text(st.characters(), max_size=40))
 def test_any_name_has_a_land(place: str) -> None:
     assert terrain.draw(place)

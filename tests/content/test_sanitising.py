@@ -191,7 +191,7 @@ PIECES = st.sampled_from(
 TEXTS = st.lists(st.one_of(PIECES, st.text(max_size=6)), max_size=40).map("".join)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(TEXTS, st.text()))
 def test_sec_15_any_text_renders_within_the_allow_list(text: str) -> None:
     body = convert(text, "de", "slug", pictures=True).body
@@ -199,7 +199,7 @@ def test_sec_15_any_text_renders_within_the_allow_list(text: str) -> None:
     assert not BIDI_AND_PRIVATE.search(body.text)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(st.characters(), max_size=80))
 def test_lone_surrogates_and_control_characters_never_raise(text: str) -> None:
     judge(render(text).html)

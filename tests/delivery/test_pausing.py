@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
+from newsletter import audit
 from newsletter.db import Database
 from newsletter.delivery import ledger
 from newsletter.delivery.breaker import Breaker
@@ -160,6 +161,21 @@ def test_a_relay_that_is_down_is_asked_with_one_message_and_the_issue_goes_on_by
     deliver(crowd, sensitive, by_hand=False)
     assert len(relay.taken) == 60
     assert issue(crowd).state is IssueState.SENT
+
+
+def test_that_the_relay_is_gone_and_answers_again_is_written_down_once(
+    crowd: Database, sensitive: Settings, relay: RelayLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    down = replace(sensitive, mail_port=free_port(), relay_rest_seconds=0)
+    for _time in range(3):
+        with pytest.raises(TryLater):
+            deliver(crowd, down, by_hand=False)
+    assert "answers again" not in caplog.text
+    deliver(crowd, replace(sensitive, relay_rest_seconds=0), by_hand=False)
+    assert caplog.text.count("The relay answers again: issue 1 goes on.") == 1
+    with crowd.read() as session:
+        lines = [line.action for line in audit.found(session) if line.actor == audit.CLOCK]
+    assert lines == ["issue.sent", "issue.resume", "issue.pause"]
 
 
 def test_a_clock_set_back_does_not_keep_the_relay_from_being_asked(

@@ -50,6 +50,7 @@ class Provider:
             return None
         now = int(time.time())
         claims = {"iss": self.issuer, "aud": self.asked["client_id"], "iat": now, "exp": now + 300}
+        claims["auth_time"] = now if "max_age" in self.asked else now - 3600
         claims |= {"nonce": self.asked["nonce"]} | self.claims
         key = self.other if self.forged else self.key
         signed = jwt.encode({"alg": "RS256", "kid": "one"}, claims, key)

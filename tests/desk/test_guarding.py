@@ -1,14 +1,18 @@
 """Guesses are slowed down, and only for who guesses: nobody can lock anybody else out."""
 
 import re
+import threading
+from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
+from flask_security import LoginForm
 from sqlalchemy import func, select
 
 from newsletter.models import Notice, Role
 from newsletter.settings.parsing import Rate
 from tests.desk.conftest import Build, Desk
-from tests.desk.signing import Person, is_in, send
+from tests.desk.signing import PASSWORD, Person, is_in, send
 
 HERE, ELSEWHERE = "203.0.113.7", "198.51.100.9"
 
@@ -72,10 +76,53 @@ def test_codes_have_the_same_limit(build_desk: Build) -> None:
     desk = build_desk(desk_guesses=Rate(8, 3600))
     an, client = Person.make(desk), browser(desk, HERE)
     an.try_password(client)
-    answers = [send(client, "/desk/code", code="000000").status_code for _ in range(3)]
-    assert answers == [200] * 3
+    answers = [send(client, "/desk/code", code="000000").status_code for _ in range(4)]
+    assert answers == [200] * 4, "the password was right, and uses nothing up"
     assert send(client, "/desk/code", code="000000").status_code == 429
     assert send(client, "/desk/recovery", code="x").status_code == 429
+
+
+def test_who_signs_in_rightly_uses_nothing_up(build_desk: Build) -> None:
+    desk = build_desk(desk_guesses=Rate(2, 3600), desk_network_guesses=Rate(2, 3600))
+    an = Person.make(desk)
+    for steps in (-1, 0, 1):
+        client = browser(desk, HERE)
+        an.sign_in(client, steps)
+        assert is_in(client)
+        assert send(client, "/desk/again", password=PASSWORD).status_code == 302
+    weak = {"password": PASSWORD, "new_password": "kort", "new_password_confirm": "kort"}
+    assert [send(client, "/desk/own-password", **weak).status_code for _ in range(3)] == [200] * 3
+    assert guess(browser(desk, HERE), an.editor.email) == 1, "wrong ones still do"
+    assert an.try_password(browser(desk, HERE)).status_code == 429
+
+
+def test_what_is_being_compared_counts(build_desk: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = build_desk(desk_guesses=Rate(2, 3600))
+    an, compared, meanwhile = Person.make(desk), list[LoginForm](), list[int]()
+
+    def compare(form: LoginForm, **more: Any) -> bool:
+        compared.append(form)
+        if len(compared) == 1:  # in a thread: a request of its own
+            other = threading.Thread(target=lambda: meanwhile.append(attempt()))
+            other.start()
+            other.join()
+        return plain(form, **more)
+
+    def attempt() -> int:
+        return an.try_password(browser(desk, HERE)).status_code
+
+    plain = LoginForm.validate
+    monkeypatch.setattr(LoginForm, "validate", compare)
+    assert attempt() == 302
+    assert meanwhile == [429]
+
+
+def test_who_is_refused_uses_nothing_up_of_others(build_desk: Build) -> None:
+    desk = build_desk(desk_guesses=Rate(2, 3600), desk_network_guesses=Rate(6, 3600))
+    an = Person.make(desk)
+    for _ in range(9):
+        guess(browser(desk, HERE), an.editor.email)
+    assert guess(browser(desk, HERE), "iemand@voorbeeld.example", 1) == 1
 
 
 def test_the_cookie_of_another_editor_makes_no_browser_known(build_desk: Build) -> None:

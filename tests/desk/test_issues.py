@@ -118,10 +118,13 @@ def test_what_comes_is_seen_and_made_into_an_issue(room: Newsroom) -> None:
     page = client.get("/desk/issues/next/monthly").text
     assert "Een bericht over bron" in page
     assert "nog een kladversie" in page
+    assert "/desk/items/klad/nl" in page, "who reads why it is left out can mend that"
     made = client.send("/desk/issues/compile", cadence="monthly")
     assert made.location == "/desk/issues/1"
     page = client.get("/desk/issues/1").text
     assert "Er gebeurt niets vanzelf" in page
+    assert "/desk/issues/1" in client.get("/desk/").text, "the first page says what waits"
+    assert "/desk/issues/1" not in room.desk(Role.WRITER).get("/desk/").text
     assert "Keur dit nummer goed" not in page, "that is a publisher's"
     assert client.get("/desk/issues/next/never").status_code == 404
     assert client.send("/desk/issues/compile", cadence="never").status_code == 404
@@ -202,8 +205,13 @@ def test_four_eyes_approve_what_they_see(open_newsroom: Open) -> None:
     room = open_newsroom(approvals=2)
     number = room.issue()
     pol, an = room.desk(Role.PUBLISHER), room.desk(Role.ADMINISTRATOR)
+    at_once = "Dan vertrekt het meteen."
+    assert at_once not in pol.get(f"/desk/issues/{number}").text
     pol.send(f"/desk/issues/{number}/approve", seen=seen(pol))
-    assert "Nog te gaan: 1." in pol.get(f"/desk/issues/{number}").text
+    page = pol.get(f"/desk/issues/{number}").text
+    assert "Nog te gaan: 1." in page
+    assert "Keur dit nummer goed" not in page, "it was"
+    assert at_once in an.get(f"/desk/issues/{number}").text, "the last approval lets it go"
     assert "Dit lukt nog niet" in pol.get(f"/desk/issues/{number}/send").text
     pol.send(f"/desk/issues/{number}/send")
     assert room.state() is IssueState.COMPILED
@@ -220,7 +228,9 @@ def test_four_eyes_approve_what_they_see(open_newsroom: Open) -> None:
     assert room.state() is IssueState.APPROVED
     pol.send(f"/desk/issues/{number}/send")
     assert room.state() is IssueState.SENDING
-    assert "An Beheerder" in pol.get(f"/desk/issues/{number}").text
+    page = pol.get(f"/desk/issues/{number}").text
+    assert "An Beheerder" in page
+    assert page.count("vervallen: ") == 1, "what did not count is not shown as if it had"
 
 
 def test_scheduling_says_the_moment_in_words_first(room: Newsroom) -> None:
@@ -266,7 +276,7 @@ def test_send_stop_and_resume_say_what_they_will_do(room: Newsroom) -> None:
     assert client.get(f"{path}/order").location == path, "its order is fixed"
     assert "issue.stop" in room.did()
     with room.database.read() as session:
-        assert audit.verify(session).broken is None
+        assert audit.verify(session, room.desk.settings).broken is None
 
 
 @pytest.mark.sqlite("arithmetic")

@@ -109,7 +109,7 @@ def test_a_new_item_from_its_title_to_its_file(desk: Desk, shelf: Path) -> None:
     assert not list(shelf.rglob("straten*")), "it is not a file before it is whole"
     refused = save(writer, url, body="Er was eens.")
     assert refused.status_code == 422
-    assert "The key &#39;topics&#39; is missing" in refused.text
+    assert "“topics” ontbreekt; vul het in" in refused.text
     assert "Er was eens." in writer.get(url).text, "what was typed is kept"
     saved = save(writer, url, summary="Kort.", topics=["milieu"], body="Er was eens.")
     assert saved.status_code == 303
@@ -323,6 +323,15 @@ def test_remarks_stand_beside_what_they_concern(desk: Desk) -> None:
     assert re.search(r'href="#body" data-line="[35]">Tekst, regel [35]</a>', page.text)
     assert 'id="country-problem"' in page.text
     assert fields(page)["body"] == body
+
+
+@ONE_DATABASE
+def test_what_is_wrong_in_all_parts_of_the_mail_is_told_once(desk: Desk) -> None:
+    client = desk(Role.EDITOR)
+    client.send(f"{URL}/keep", **(fields(client.get(URL)) | {"body": "Nog XXX meter."}))
+    page = client.get(URL).text
+    assert page.count('<li class="stop">') == 1
+    assert 'data-line="1">Tekst, regel 1</a>' in page
 
 
 def photo(kind: str = "JPEG", size: tuple[int, int] = (400, 300)) -> bytes:

@@ -42,7 +42,7 @@ def lines(desk: Desk) -> list[Entry]:
     """The log; no line holds an address."""
     with desk.database.read() as session:
         found = list(session.scalars(select(Entry).order_by(Entry.number)))
-        assert audit.verify(session).broken is None
+        assert audit.verify(session, desk.settings).broken is None
     assert not [line for line in found if "@" in f"{line.subject} {line.facts}"]
     return found
 

@@ -54,6 +54,11 @@ def _wrong(page: Page) -> None:
     press(page)
 
 
+def _late(page: Page) -> None:
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Bewaar", exact=True).click()
+
+
 def _refused(page: Page) -> None:
     page.get_by_role("button", name="Stuur de uitnodiging", exact=True).click()
 
@@ -77,6 +82,11 @@ def _conflict(page: Page) -> None:
     page.eval_on_selector("[name=was]", "(field, was) => { field.value = was; }", was)
     page.get_by_role("button", name="Bewaar", exact=True).click()
     page.get_by_text("Iemand anders was je voor").wait_for()
+
+
+def _somebody(desk: Desk, change: str) -> str:
+    """What is about to be done with a writer."""
+    return f"/desk/people/{desk.editor(Role.WRITER).id}/{change}"
 
 
 def _link(desk: Desk) -> str:
@@ -151,6 +161,11 @@ LOOKS: dict[str, list[Look]] = {
         Look("people", "/desk/people", ADMINISTRATOR),
         Look("people-wrong", "/desk/people", ADMINISTRATOR, _refused),
     ],
+    "desk.people_sure": [
+        Look("people-role", lambda desk: _somebody(desk, "role?role=editor"), ADMINISTRATOR),
+        Look("people-deactivate", lambda desk: _somebody(desk, "deactivate"), ADMINISTRATOR),
+        Look("people-reset", lambda desk: _somebody(desk, "reset"), ADMINISTRATOR),
+    ],
     "desk.settings": [Look("settings", "/desk/settings", ADMINISTRATOR)],
     "desk.subscribers": [
         Look("subscribers", "/desk/subscribers", ADMINISTRATOR),
@@ -180,6 +195,8 @@ LOOKS: dict[str, list[Look]] = {
         Look("text", "/desk/items/elke-geboorte-telt/nl", Role.EDITOR),
         Look("text-translated", "/desk/items/elke-geboorte-telt/fr", Role.EDITOR),
         Look("text-wrong", "/desk/items/elke-geboorte-telt/nl", Role.EDITOR, _faulty),
+        Look("text-late", "/desk/items/elke-geboorte-telt/nl", Role.EDITOR, _late),
+        Look("text-unknown", "/desk/items/unknown/nl", Role.EDITOR),
         Look("text-conflict", "/desk/items/moedertaaldag/nl", Role.EDITOR, _conflict),
     ],
     "desk.items_preview": [
@@ -265,5 +282,6 @@ NO_LOOKS = {
     "desk.items_frame": "shows what readers get: the mail and the page of an item",
     "security.two_factor_rescue": "leads to security.mf_recovery",
     "accounts.association": "leads to the association's login",
+    "accounts.association_again": "leads to the association's login",
     "accounts.association_back": "leads to the desk",
 }

@@ -87,7 +87,6 @@ def issue(
 
 @tries(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())

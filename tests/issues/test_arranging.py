@@ -47,7 +47,8 @@ def test_a_vanished_item_is_said_and_breaks_nothing(
     publishing.send(session, settings, compiled(session, settings, shelf, now).number, now)
     path.unlink()
     run = arranging.next_run(session, settings, shelf.library, "monthly", now)
-    assert "vanished" in run.problem
+    assert "vanished" in str(run.problems[0])
+    assert "is weg uit de map content" in run.problems[0].in_("nl")
 
 
 def test_the_first_is_the_lead_in_every_language(

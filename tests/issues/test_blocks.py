@@ -80,7 +80,6 @@ def printed() -> dict[tuple[str, bool], tuple[Kept, list[Piece], Foreword | None
 @examples(
     max_examples=60,
     derandomize=True,
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

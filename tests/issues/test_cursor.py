@@ -401,7 +401,6 @@ def look(road: type[Road], examples: int, start: int) -> None:
     chosen = amount(
         max_examples=examples,
         stateful_step_count=40,
-        deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
     )

@@ -117,7 +117,8 @@ def test_editors_are_told_what_preflight_found_and_what_to_do(
     told = letters(session, settings, now)
     assert [to for to, _text in told] == list(EDITORS)
     assert "Nummer 1 heeft fouten en vertrekt niet" in told[0][1]
-    assert "nl, fr, en, de: SUBJECT-CALM, subject: It shouts" in told[0][1], "once for all"
+    assert "nl, fr, en, de: SUBJECT-CALM, onderwerp: Het roept" in told[0][1], "once for all"
+    assert "SUBJECT-CALM, subject: It shouts" in (issue.why or ""), "as commands print it"
     assert "newsletter issues compile --cadence monthly" in told[0][1]
 
 
@@ -126,8 +127,8 @@ def test_a_long_list_of_faults_is_cut_in_the_letter(
 ) -> None:
     shelf.put("bron")
     issue = held(session, settings, shelf, now)
-    words = "\n".join(f"RULE-{n}, subject: mend {n}." for n in range(50))
-    trouble.tell_of_faults(session, settings, issue, words, now, planned=True)
+    faults = FixContent(*(f"RULE-{n}, subject: mend {n}." for n in range(50)))
+    trouble.tell_of_faults(session, settings, issue, faults, now, planned=True)
     text = letters(session, settings, now)[0][1]
     assert "RULE-19, " in text
     assert "RULE-20, " not in text

@@ -4,27 +4,22 @@ The pictures land in build/screens/ for a person to look at. UPDATE_PICTURES=1 a
 docs/images: issue.png, the picture in README, and the top of each of the others.
 """
 
-import os
 import re
-from io import BytesIO
-from pathlib import Path
 from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from PIL import Image
 from playwright.sync_api import Browser, Page, Route
 
-from config import PROJECT_DIR
 from newsletter.content import pattern
 from newsletter.delivery.message import GAP
 from newsletter.issues.preflight.colours import ENOUGH, contrast
 from newsletter.issues.rendering import render_edition
 from newsletter.settings import Settings
 from tests.issues.samples import issue, picture_file, pictured_piece, real_pieces
+from tests.screens import PICTURES, SCREENS, renews, write_small
 
-SCREENS = PROJECT_DIR / "build" / "screens"
-PICTURE = PROJECT_DIR / "docs" / "images" / "issue.png"
+PICTURE = "issue.png"
 LIGHTEST_PICTURE = 400_000  # octets
 TALLEST = 1400  # pixels of a picture in docs/images; build/screens has the whole
 OWN_PICTURES = "https://nieuws.test/pictures/"
@@ -94,8 +89,8 @@ def _open(
 def _save(page: Page, name: str) -> None:
     SCREENS.mkdir(parents=True, exist_ok=True)
     shot = page.screenshot(path=SCREENS / f"{name}.png", full_page=True)
-    if os.environ.get("UPDATE_PICTURES"):
-        _write_small(shot, PICTURE.with_name(f"{name}.png"), TALLEST)
+    if renews():
+        write_small(shot, PICTURES / f"{name}.png", TALLEST)
 
 
 def _rgb(css: str) -> str:
@@ -237,13 +232,6 @@ def test_the_picture_of_the_readme(browser: Browser, html: str) -> None:
     page = _open(browser, html, 600, scale=2)
     shot = page.screenshot()
     page.close()
-    file = PICTURE if os.environ.get("UPDATE_PICTURES") else SCREENS / PICTURE.name
-    _write_small(shot, file)
+    file = (PICTURES if renews() else SCREENS) / PICTURE
+    write_small(shot, file)
     assert file.stat().st_size < LIGHTEST_PICTURE
-
-
-def _write_small(shot: bytes, file: Path, tallest: int | None = None) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    picture = Image.open(BytesIO(shot)).convert("RGB")
-    picture = picture.crop((0, 0, picture.width, min(picture.height, tallest or picture.height)))
-    picture.quantize(128, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)

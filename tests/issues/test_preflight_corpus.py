@@ -66,7 +66,7 @@ def test_htm_01_02_03_04_05_06_07_08_09_10_11_16_17_18_19_20_23_26_a_fault_is_st
         assert mine, (locale, fault)
         for one in mine:
             assert one.where, one
-            assert REMEDY.search(one.message), one.message
+            assert REMEDY.search(str(one.message)), one.message
 
 
 def test_the_corpus_is_large_and_has_a_fault_for_each_line() -> None:
@@ -112,7 +112,7 @@ def test_a_place_is_told_in_words_an_editor_knows(settings: Settings, rendered: 
     edition, pieces = edition_of(rendered, settings, "nl")
     fault = next(one for one in FAULTS if one.name == "vague Klik hier!")
     (found,) = check(settings, broken(edition, fault, settings, "nl"), pieces, NOW)
-    assert re.fullmatch(r"HTML line \d+, <a> “Klik hier!”, under “Fiabel”", found.where)
+    assert re.fullmatch(r"HTML line \d+, <a> “Klik hier!”, under “Fiabel”", str(found.where))
 
 
 @pytest.mark.parametrize("locale", LOCALES)

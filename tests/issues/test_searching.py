@@ -185,7 +185,6 @@ def test_pages_of_hits(session: Session, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @settings(
     max_examples=150,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(

@@ -1,6 +1,7 @@
 """The embedded clock: one leader, everything by itself, and a clean end."""
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -98,6 +99,15 @@ def test_of_two_clocks_one_leads_and_the_other_takes_over(
     first.stop()
     assert second.leads()
     second.stop()
+
+
+def test_the_leader_marks_that_it_ticks(office: Settings, database: Database) -> None:
+    clock, lock = Clock(office, database), office.instance_dir / "clock.lock"
+    assert clock.leads()
+    os.utime(lock, (0, 0))
+    clock.guarded(clock.tick)
+    assert lock.stat().st_mtime > 0
+    clock.stop()
 
 
 def test_two_clocks_make_one_issue_of_one_slot(

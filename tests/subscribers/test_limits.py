@@ -43,6 +43,23 @@ def test_a_clock_that_was_wrong_blocks_nobody_for_long(session: Session, now: da
     assert limits.admit(session, "x", rate, now) == 60
 
 
+def test_what_is_given_back_was_never_counted(session: Session, now: datetime) -> None:
+    rate = Rate(6, 60)
+    for moment in (now, now + SECOND / 3, now + DAY):
+        waits = []
+        for name in ("x", "y"):
+            limits.admit(session, name, rate, moment)
+        for _time in range(9):
+            waits.append(limits.admit(session, "x", rate, moment))
+            if not waits[-1]:
+                limits.give_back(session, "x", rate, moment)
+        assert waits == [0] * 9, "one stays, and the other eight came and went"
+    first, second = session.scalars(select(Limit.used_until).order_by(Limit.name)).all()
+    assert first == second
+    limits.give_back(session, "z", rate, now)
+    assert [limits.admit(session, "z", rate, now) for _time in range(4)] == [0, 0, 0, 15]
+
+
 def test_so_many_in_a_span_is_exact(session: Session, now: datetime) -> None:
     taken = [
         hour

@@ -17,8 +17,8 @@ OPTIONS = {
     "templates/**.html": {"silent": "false", "newstyle_gettext": "true"},
     "templates/**.txt": {"silent": "false", "newstyle_gettext": "true"},
 }
-# _("text"), and translate(locale, "text").
-KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "translate": (2,)}
+# _("text"), Said("text", …), and translate(locale, "text", …).
+KEYWORDS = {"_": None, "Said": None, "gettext": None, "ngettext": (1, 2), "translate": (2,)}
 
 
 @cache

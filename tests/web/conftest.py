@@ -153,9 +153,7 @@ def published_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture
 def issued(published_file: Path, database: Database, build: Build) -> World:
     """The site after its first issue, with a second one waiting."""
-    published = connect(f"sqlite:///{published_file}")
-    copy_rows(published, database)
-    published.engine.dispose()
+    copy_rows(published_file, database)
     return build()
 
 

@@ -23,9 +23,14 @@ EXPECTED = tuple(f"status of {code}" for code in (404, 405, 410, 422, 429))
 
 
 def serve(
-    folder: Path, published_file: Path, host: str = "127.0.0.1", content: Path | None = None
+    folder: Path,
+    published_file: Path,
+    host: str = "127.0.0.1",
+    content: Path | None = None,
+    **changes: Any,
 ) -> Iterator[tuple[Flask, Settings, Database]]:
-    """The site, with one published issue, on a free port of this machine; `content` is its shelf.
+    """The site, with one published issue, on a free port of this machine; `content` is its shelf,
+    `changes` are of its settings.
 
     Passkeys belong to a name: then `host` is localhost.
     """
@@ -33,7 +38,7 @@ def serve(
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     settings = load(environ={}, env_file=folder / "no.env", INSTANCE_DIR=str(folder))
-    settings = replace(settings, base_url=f"http://{host}:{port}", work_bits=4)
+    settings = replace(settings, base_url=f"http://{host}:{port}", work_bits=4, **changes)
     if content:
         settings = replace(settings, content_dir=content)
     database = connect(settings.database_url)

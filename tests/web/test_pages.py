@@ -139,7 +139,8 @@ def test_browsers_and_search_engines_get_what_they_ask_for(world: World) -> None
     # Every address that holds a token is one person's.
     routes = (str(rule) for rule in world.app.url_map.iter_rules() if "<token>" in str(rule))
     paths = {re.sub("<any[^>]*>", "*", route).partition("<token>")[0] for route in routes}
-    forbidden = {f"Disallow: {path}" for path in paths | {"/inbox/"}}
+    readers = {path for path in paths if not path.startswith("/desk/")}
+    forbidden = {f"Disallow: {path}" for path in readers | {"/desk/", "/inbox/"}}
     assert set(rules[1:]) == {*forbidden, "", "Sitemap: https://nieuws.test/sitemap.xml"}
     icon.close()
 

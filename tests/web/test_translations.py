@@ -1,5 +1,6 @@
 """French, English and German are complete: nothing missing, nothing left over, nothing mixed up."""
 
+import ast
 import io
 import re
 from importlib.resources import files
@@ -8,6 +9,7 @@ import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 
+import config
 from newsletter import i18n
 from tests.web.catalogue import plurals, texts
 
@@ -36,7 +38,16 @@ def test_all_texts_are_found() -> None:
     assert found["Schrijf me in met deze keuze"].startswith("templates/public/_form.html")
     assert "Dit e-mailadres is te lang." in found  # marked with _()
     assert "Naar de voorpagina" in found  # translated where it stands
+    assert "zet ze daar." in found  # said to whoever it is
     assert plurals()
+
+
+def test_no_text_is_made_while_the_program_runs() -> None:
+    """What is said begins with a text that stands in the code, so that it is found for all."""
+    for path in (config.PROJECT_DIR / "newsletter").rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") in ("Said", "_"):
+                assert not isinstance(call.args[0], ast.JoinedStr | ast.BinOp), (path, call.lineno)
 
 
 @pytest.mark.parametrize("locale", TRANSLATED)

@@ -1,6 +1,7 @@
 """Reading what comes back: bounces, delays, complaints, answers. Bytes in, reports out, no more."""
 
 import logging
+import traceback
 
 from newsletter.bounces.dsn.sorting import sort
 from newsletter.bounces.report import Kind, Report
@@ -18,6 +19,10 @@ def read(raw: bytes) -> list[Report]:
     """
     try:
         return sort(raw)
-    except Exception:  # one strange message must not stop those behind it
-        log.exception("A message could not be read, and counts as unknown.")
+    except Exception as error:  # one strange message must not stop those behind it
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        log.error(  # and not what the error says, which may hold an address
+            "A message counts as unknown, since reading it failed: %s in %s:%s.",
+            type(error).__name__, place.name, place.lineno,
+        )  # fmt: skip
         return [Report(Kind.UNKNOWN)]

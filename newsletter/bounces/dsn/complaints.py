@@ -4,6 +4,7 @@ import re
 
 from newsletter.addresses import ADDRESS
 from newsletter.bounces.dsn.opening import VALUE, Fields, Opened, fields_of
+from newsletter.bounces.dsn.plaintext import one_line
 from newsletter.bounces.report import Kind
 
 REQUIRED = ("feedback-type", "user-agent", "version")  # each exactly once (RFC 5965 3.1)
@@ -18,7 +19,7 @@ def complaint_in(opened: Opened) -> tuple[Kind, str | None, str | None] | None:
     if opened.feedback:
         fields = fields_of(opened.feedback)
         complete = all(len(fields.get(name, ())) == 1 for name in REQUIRED)
-        kind = next(iter(fields.get("feedback-type", ())), "").lower()[:40] or None
+        kind = one_line(next(iter(fields.get("feedback-type", ())), "")).lower()[:40] or None
         counts = complete and kind not in NO_COMPLAINT
         return Kind.COMPLAINT if counts else Kind.UNKNOWN, kind, _complainer(opened, fields)
     subject, sender = opened.first("subject"), opened.first("from").lower()

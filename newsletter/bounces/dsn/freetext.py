@@ -5,12 +5,12 @@ a sentence about it. What is left is for flufl.bounce, which knows many a system
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from email.message import Message
 
 from flufl.bounce import all_failures
 
-from newsletter.bounces.dsn.judging import BASIC, ENHANCED, WORDS, Failure
+from newsletter.bounces.dsn.judging import BASIC, TOLD, WORDS, Failure
 from newsletter.bounces.dsn.opening import Fields, Opened, fields_of
 from newsletter.bounces.dsn.phrases import COPY, DAEMON, DELAY, FAILURE, GIVEN_UP, OURSELVES
 from newsletter.bounces.dsn.plaintext import one_line
@@ -36,12 +36,13 @@ EXPANDED = re.compile(
 )
 NOT_FAILED = re.compile(
     r"^\W*(?:from|sender|b?cc|subject|reply|sent (?:by|from|via|on)|contact|message-?id|by|help"
-    r"|list|please|reporting|questions?|via|if you|for (?:more|further|help|assistance)|mail from)\b",
+    r"|list|please|reporting|questions?|via|if you|for (?:more|further|help)|mail from)\b",
     re.IGNORECASE,
 )
 BEFORE_LIST = re.compile(r"\b(?:to|for|a|à|aan|an|user|address|addresses|recipients?|s\))$")
 TO = re.compile(r"^\W*to\b", re.IGNORECASE)
-RULE = re.compile(r"[-=*~_#]{5}")
+# Drawn lines, and the header of what came back.
+RULE = re.compile(r"[-=*~_#]{5}|^\s*(?:subject|to|cc|from|sent|date)\s*:", re.IGNORECASE)
 WIRE = re.compile(r"\s*(?:<<<|>>>|\.\.\.|while talking|rcpt to|data$|mail from)", re.IGNORECASE)
 
 
@@ -75,24 +76,30 @@ def failures_in(opened: Opened, said: str, us: frozenset[str]) -> list[Failure]:
         return []
     action = "delayed" if is_delay(text) else "failed"
     found = (
-        _named(named, lines)
+        _said_of((match["addr"] for match in ANYWHERE.finditer(named)), lines)
         or _read(lines, us, PLAIN)
-        or _known(opened, lines)
+        or _said_of(_known(opened, lines), lines)
         or _read(lines, us, ROUNDABOUT)
     )
     whole = _essence(lines)
+    if len(found) == 1:
+        found = {address: _with_codes(words, whole) for address, words in found.items()}
     told = _speaks(whole)
-    if not found:
-        found = {"": whole}
     return [
         Failure(address or None, words if words and (_speaks(words) or not told) else whole, action)
-        for address, words in list(found.items())[:RECIPIENTS]
+        for address, words in list((found or {"": whole}).items())[:RECIPIENTS]
     ]
 
 
-def _named(header: str, lines: list[str]) -> dict[str, str]:
-    """The addresses of X-Failed-Recipients (Exim, Gmail), with what the text says of each."""
-    found = {match["addr"]: "" for match in ANYWHERE.finditer(header)}
+def _with_codes(words: str, whole: str) -> str:
+    """What is said of the only address, with the codes that stand elsewhere."""
+    elsewhere = TOLD.search(whole) and not (TOLD.search(words) or BASIC.search(words))
+    return f"{words} {whole}"[:WORDS] if words and elsewhere else words
+
+
+def _said_of(addresses: Iterable[str], lines: list[str]) -> dict[str, str]:
+    """Addresses that are known already, with what the lines say of each."""
+    found = dict.fromkeys(addresses, "")
     for address in found:
         number = next((n for n, line in enumerate(lines) if address in line), None)
         if number is not None:
@@ -159,10 +166,10 @@ def _words(lines: list[str], number: int, rest: str) -> str:
     """What stands behind an address, up to the next empty line or address."""
     said = [rest]
     for line in lines[number + 1 : number + 12]:
-        if (LEADING.search(line) and not line.startswith((" ", "\t"))) or not line.strip():
+        if line.strip() and LEADING.search(line) and _indent(line) == _indent(lines[number]):
+            break
+        if not line.strip():
             if any(map(str.strip, said[1:])) or _speaks(" ".join(said)):
-                break
-            if line.strip():
                 break
             continue
         said.append(line)
@@ -170,7 +177,7 @@ def _words(lines: list[str], number: int, rest: str) -> str:
 
 
 def _speaks(words: str) -> bool:
-    return bool(ENHANCED.search(words) or BASIC.search(words) or meaning_of(words))
+    return bool(TOLD.search(words) or BASIC.search(words) or meaning_of(words))
 
 
 def _essence(lines: list[str]) -> str:
@@ -180,8 +187,8 @@ def _essence(lines: list[str]) -> str:
     return " ".join((telling or plain)[:6])[:WORDS]
 
 
-def _known(opened: Opened, lines: list[str]) -> dict[str, str]:
-    """What flufl.bounce finds."""
+def _known(opened: Opened, lines: list[str]) -> list[str]:
+    """The addresses that flufl.bounce finds."""
     message = Message()
     sender = opened.first("from")
     message["From"] = sender if "@" in sender else "mailer-daemon@unknown.invalid"
@@ -198,8 +205,8 @@ def _known(opened: Opened, lines: list[str]) -> dict[str, str]:
     try:
         temporary, permanent = all_failures(message)
     except Exception:  # somebody else's code on strangers' bytes
-        return {}
-    return dict.fromkeys(sorted(found.decode("latin-1") for found in (*temporary, *permanent)), "")
+        return []
+    return sorted(found.decode("latin-1") for found in (*temporary, *permanent))
 
 
 def lead(said: str) -> Iterator[str]:

@@ -13,7 +13,9 @@ from newsletter.bounces.report import Kind
 from newsletter.delivery.outcomes import Blame, Outcome, Reply, Stage, judge
 
 WORDS = 1000
-ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)")  # RFC 3463; no IP
+_DETAIL = r"\.(\d{1,3})\.(\d{1,3})(?!\.?\d)"
+ENHANCED = re.compile(rf"(?<![\d.])([245]){_DETAIL}")  # RFC 3463; no IP
+TOLD = re.compile(rf"(?<![\d.])([45]){_DETAIL}")  # in words, where 2.0.1 is a version of something
 BASIC = re.compile(
     r"(?<![\d.#@:/-])(4[257]\d|50[0-4]|5[2-7]\d)(?![\d.@/])(?=[ \-:;,)#.]|$)"
 )  # RFC 5321
@@ -84,7 +86,7 @@ def _by_words(
 
 def _status(failure: Failure) -> str | None:
     """The enhanced status: the remote's own, where the stated one says less (X.0.0: undefined)."""
-    stated, said = ENHANCED.search(failure.stated), ENHANCED.search(failure.words)
+    stated, said = ENHANCED.search(failure.stated), TOLD.search(failure.words)
     found = stated or said
     if stated and said and stated[1] == said[1] and stated[2] == "0":
         found = said

@@ -16,12 +16,11 @@ _DRAWN = _either(r"""
     transcript of message|included|attach""")
 _PLAIN = _either(r"""
     original message (?:follows|as received)|original message(?: headers| details| header)?:
-    the following (?:is|text is) (?:a copy|the|your)
-    (?:here is|included is|attached is) (?:a copy|your|the)
+    (?:(?:the following|the following text|here|included|attached) is|here.s) a copy
+    here is your returned mail
     a copy of (?:the|your) (?:original )?message|your message reads|old message
     message headers? follows?|the first \d+ lines of your|(?:a summary of the )?undelivered message
-    mensaje original|message d.origine|urspr.{1,3}ngliche nachricht|oorspronkelijk bericht
-    diagnostic information for administrators""")
+    mensaje original|message d.origine|urspr.{1,3}ngliche nachricht|oorspronkelijk bericht""")
 COPY = re.compile(
     rf"^[ \t>]{{0,8}}(?:[-=*|_ ]{{2,80}}\W{{0,3}}(?:{_DRAWN})\b.{{0,80}}|(?:{_PLAIN})\b.{{0,100}}"
     r"|[-=]{5,80}\n(?=(?:received|return-path):)"
@@ -96,6 +95,7 @@ GIVEN_UP = phrases(r"""
     permanent(?:ly)? (?:error|fail\w*|fatal)
     (?:i.?ve|have|has) given up
     not going to try
+    returned mail
     no further attempts
     (?:was|has been|been) (?:removed from|aborted|returned)
     gave up
@@ -103,7 +103,7 @@ GIVEN_UP = phrases(r"""
 
 # Senders that are programs: local part, or name.
 MACHINE = re.compile(
-    r"mailer[-_. ]?d?aemon|post ?master|mail[-_. ]?deliver|delivery[-_. ]?(?:sub)?system|"
+    r"mailer[-_. ]?d?aemon|post[-_ ]?master|mail[-_. ]?deliver|delivery[-_. ]?(?:sub)?system|"
     r"double-bounce|"
     r"mail[-_. ]?system|microsoftexchange|system ?administrator|mail ?admin|systeembeheerder|"
     r"systemadministrator|administrateur|deliver(?:y|ies)[-_. ]?(?:status|fail|report)|ndr\b|"

@@ -9,7 +9,7 @@ from newsletter.bounces.dsn.complaints import complaint_in
 from newsletter.bounces.dsn.freetext import copied_fields, failures_in, lead, said_and_copy
 from newsletter.bounces.dsn.judging import Failure, is_vague, judge_failure
 from newsletter.bounces.dsn.opening import VALUE, Fields, Opened, fields_of, open_message
-from newsletter.bounces.dsn.phrases import FAILURE, MACHINE
+from newsletter.bounces.dsn.phrases import DAEMON, FAILURE, MACHINE
 from newsletter.bounces.dsn.plaintext import CONTROLS, one_line
 from newsletter.bounces.dsn.status import failures_of, in_text
 from newsletter.bounces.report import MAX_REASON, Kind, Report
@@ -97,19 +97,21 @@ def _wraps_report(opened: Opened) -> bool:
 
 def _may_be_told(opened: Opened, said: str) -> bool:
     """Is it a program's own word that something was not delivered, and not a person's?"""
-    subject = opened.first("subject")
+    subject, sender = opened.first("subject"), opened.first("from")
     if opened.report_type == "delivery-status" or "x-failed-recipients" in opened.fields:
         return True
-    if answers.automatic_subject(opened):
+    if answers.automatic_subject(opened) or answers.says_away(said):
         return False
-    if _from_machine(opened) or answers.null_sender(opened) or opened.disposition:
+    if DAEMON.search(sender) or "@" not in sender or opened.disposition:
         return True
-    if "in-reply-to" in opened.fields or "references" in opened.fields:
+    answered = "in-reply-to" in opened.fields or "references" in opened.fields
+    if answered and not (MACHINE.search(sender) or answers.null_sender(opened)):
         return False
     begins = " ".join(lead(said)).lower()
     if REPLY.match(subject):
         return FAILURE.search(begins[:200]) is not None
-    return bool(FAILURE.search(subject.lower()) or FAILURE.search(begins[:600]))
+    told = FAILURE.search(subject.lower()) or FAILURE.search(begins[:600])
+    return MACHINE.search(sender) is not None or told is not None
 
 
 def _from_machine(opened: Opened) -> bool:

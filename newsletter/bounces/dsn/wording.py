@@ -31,6 +31,7 @@ LISTS = {
     "cannot": r"(?:couldn.?t|could not|can.?not|can.?t|unable to"
     r"|(?:wasn.?t|not) able to|not possible to)",
     "post": r"(?:deliver\w*|e-?mail|mail|message|send|transmission)",
+    "answer": r"(?:reply|response|answer|antwoord|antwort|réponse automatique)",
     "wire": r"(?:servers?|service|hosts?|system|network|gateway|connection|domain)\b",
     "off": r"(?:disabled|inactive|suspended|deactivated|discontinued|locked|closed|cancell?ed"
     r"|expired|dormant|frozen|terminated|not active|not enabled|blocked)",
@@ -175,7 +176,7 @@ def phrases(lines: str, unspaced: str = "(?!)") -> re.Pattern[str]:
 UNSPACED = {
     Meaning.FULL: "容量|空間不足|空间不足|已满|已滿|いっぱい",
     Meaning.BLOCKED: "垃圾|迷惑メール",
-    Meaning.NO_MAILBOX: "ありません|存在しません|不存在|不明|见つかりません|見つかりません|没有找到",
+    Meaning.NO_MAILBOX: "ありません|存在しません|見つかりません|不明|不存在|没有找到",
 }
 MEANINGS = {
     meaning: phrases(lines, UNSPACED.get(meaning, "(?!)")) for meaning, lines in PHRASES.items()

@@ -10,12 +10,16 @@ from colorsys import hls_to_rgb, rgb_to_hls
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from newsletter.i18n import Said
 from newsletter.issues.preflight.finding import Mail, PreflightFinding, stop
 from newsletter.issues.preflight.tree import Node, declarations
 
 ENOUGH = 4.5
+LIGHT, DARK = Said("lichte"), Said("donkere")
 HEX = re.compile(r"#(?:[0-9a-f]{3}|[0-9a-f]{6})", re.I)
-DARK = re.compile(r"@media\s*\(prefers-color-scheme:\s*dark\)\s*\{((?:[^{}]*\{[^{}]*\})*)", re.I)
+DARK_STYLE = re.compile(
+    r"@media\s*\(prefers-color-scheme:\s*dark\)\s*\{((?:[^{}]*\{[^{}]*\})*)", re.I
+)
 RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 PAIRS = 1024  # of colours whose contrast is kept: a mail has few, each many times
 COLOURS = ("color", "background-color", "background")
@@ -38,19 +42,23 @@ def contrast(one: str, other: str) -> float:
 
 def palettes(mail: Mail) -> Iterator[PreflightFinding]:
     """Each pair of colours with too little between them, once, at its first place."""
-    seen: set[tuple[str, str, str]] = set()
-    for name, rules in (("light", {}), ("dark", dark_rules(mail.root))):
+    for name, rules in ((LIGHT, {}), (DARK, dark_rules(mail.root))):
+        seen: set[_Paint] = set()
         for body in mail.root.find("body"):
             for node, paint in _painted(body, _Paint(), rules):
-                pair = (name, paint.ink, paint.ground)
                 ratio = contrast(paint.ink, paint.ground)
-                if pair not in seen and ratio < ENOUGH:
-                    message = (
-                        f"{paint.ink} on {paint.ground} is {ratio:.2f}:1 in the {name} palette; "
-                        f"at least {ENOUGH}:1 is needed."
+                if paint not in seen and ratio < ENOUGH:
+                    message = Said(
+                        "%(ink)s op %(ground)s is %(ratio)s:1 in het %(palette)s palet; kies een "
+                        "andere kleur, want minstens %(enough)s:1 is nodig.",
+                        ink=paint.ink,
+                        ground=paint.ground,
+                        ratio=f"{ratio:.2f}",
+                        palette=name,
+                        enough=ENOUGH,
                     )
                     yield stop("HTM-05", node, message)
-                seen.add(pair)
+                seen.add(paint)
 
 
 def inverted(mail: Mail) -> Iterator[PreflightFinding]:
@@ -60,9 +68,13 @@ def inverted(mail: Mail) -> Iterator[PreflightFinding]:
         for node, paint in _painted(body, _Paint(), {}):
             ratio = contrast(_flipped(paint.ink), _flipped(paint.ground))
             if paint not in seen and ratio < ENOUGH:
-                message = (
-                    f"{paint.ink} on {paint.ground} becomes {ratio:.2f}:1 where a mail program "
-                    f"turns light into dark; at least {ENOUGH}:1 is needed."
+                message = Said(
+                    "%(ink)s op %(ground)s wordt %(ratio)s:1 waar een mailprogramma licht en "
+                    "donker omkeert; kies een andere kleur, want minstens %(enough)s:1 is nodig.",
+                    ink=paint.ink,
+                    ground=paint.ground,
+                    ratio=f"{ratio:.2f}",
+                    enough=ENOUGH,
                 )
                 yield stop("HTM-20", node, message)
             seen.add(paint)
@@ -86,7 +98,10 @@ def hex_only(mail: Mail) -> Iterator[PreflightFinding]:
         ]
         for value in values:
             if not HEX.fullmatch(value):
-                yield stop("HTM-18", node, f"The colour {value!r} has to be hexadecimal.")
+                message = Said(
+                    "De kleur “%(value)s” moet hexadecimaal zijn (#1A2B3C).", value=value
+                )
+                yield stop("HTM-18", node, message)
 
 
 def dark_rules(root: Node) -> dict[str, dict[str, str]]:
@@ -94,7 +109,7 @@ def dark_rules(root: Node) -> dict[str, dict[str, str]]:
     rules: dict[str, dict[str, str]] = {}
     for style in root.find("style"):
         css = "".join(child for child in style.children if isinstance(child, str))
-        for block in DARK.findall(css):
+        for block in DARK_STYLE.findall(css):
             for selectors, body in RULE.findall(block):
                 for selector in selectors.split(","):
                     rules.setdefault(selector.strip(), {}).update(declarations(body))

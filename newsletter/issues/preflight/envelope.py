@@ -5,7 +5,16 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from newsletter.delivery.message import CONTROL, GAP, Gap, gap
-from newsletter.issues.preflight.finding import Mail, PreflightFinding, stop, warn
+from newsletter.i18n import Said
+from newsletter.issues.preflight.finding import (
+    HTML,
+    SUBJECT,
+    TEXT,
+    Mail,
+    PreflightFinding,
+    stop,
+    warn,
+)
 from newsletter.issues.preflight.tree import HEADINGS, Node
 from newsletter.issues.rendering import SIZE_AIM, SUBJECT_LENGTH, encoded_size
 
@@ -24,6 +33,9 @@ LEFTOVERS = re.compile(
 )
 FAKE_REPLY = re.compile(r"(^|: )\s*(re|fw|fwd|aw|wg|tr|antw|antwoord|rép)\s*:", re.IGNORECASE)
 SHOUTING = re.compile(r"[!?]{2}|!.*!|\b[A-ZÀ-Þ]{8,}\b")
+NOT_IN_TEXT = Said("Dit staat niet in het tekstdeel; beide delen moeten hetzelfde zeggen.")
+NO_WAY_OUT = Said("De link om uit te schrijven ontbreekt; zet hem terug in de voet.")
+NO_CHOICES = Said("De link naar de keuzes van de lezer ontbreekt; zet hem terug in de voet.")
 PRIVATE_USE = re.compile("[\ue000-\uf8ff]")
 
 
@@ -31,16 +43,21 @@ def subject(mail: Mail) -> Iterator[PreflightFinding]:
     """One line that says what is in the mail (FMT-11, AUT-10)."""
     text = mail.edition.subject
     if not text.strip():
-        yield stop("FMT-11", "subject", "The subject is empty; give the lead item a title.")
+        message = Said("Het onderwerp is leeg; geef het eerste artikel een titel.")
+        yield stop("FMT-11", SUBJECT, message)
     if len(text) > SUBJECT_LENGTH:
-        message = f"{len(text)} characters; keep it within {SUBJECT_LENGTH}."
-        yield stop("FMT-11", "subject", message)
+        message = Said(
+            "%(count)s tekens; maak er hoogstens %(most)s van.",
+            count=len(text),
+            most=SUBJECT_LENGTH,
+        )
+        yield stop("FMT-11", SUBJECT, message)
     if FAKE_REPLY.search(text):
-        message = "It looks like a reply or a forwarded mail; take the Re: or Fwd: away."
-        yield stop("AUT-10", "subject", message)
+        message = Said("Het lijkt een antwoord of een doorgestuurde mail; haal Re: of Fwd: weg.")
+        yield stop("AUT-10", SUBJECT, message)
     if SHOUTING.search(text) or _mostly_capitals(text):
-        message = "It shouts; write words in lower case and end with one sign at most."
-        yield stop("SUBJECT-CALM", "subject", message)
+        message = Said("Het roept; schrijf kleine letters, en hoogstens één leesteken achteraan.")
+        yield stop("SUBJECT-CALM", SUBJECT, message)
 
 
 def _mostly_capitals(text: str) -> bool:
@@ -51,26 +68,36 @@ def _mostly_capitals(text: str) -> bool:
 def size(mail: Mail) -> Iterator[PreflightFinding]:
     """Not so long that a mail program cuts off the footer (HTM-16)."""
     octets = encoded_size(mail.edition.html)
-    message = f"{octets} octets as it travels; put fewer items in the issue or shorten the lead"
     if octets >= SIZE_LIMIT:
-        yield stop("HTM-16", "HTML", f"{message} (the limit is {SIZE_LIMIT}).")
+        message = Said(
+            "%(octets)s bytes onderweg; zet minder artikels in het nummer of kort het eerste in "
+            "(de grens is %(limit)s).",
+            octets=octets,
+            limit=SIZE_LIMIT,
+        )
+        yield stop("HTM-16", HTML, message)
     elif octets > SIZE_AIM:
-        yield warn("HTM-16", "HTML", f"{message} (the aim is {SIZE_AIM}).")
+        message = Said(
+            "%(octets)s bytes onderweg; zet minder artikels in het nummer of kort het eerste in "
+            "(liefst hoogstens %(aim)s).",
+            octets=octets,
+            aim=SIZE_AIM,
+        )
+        yield warn("HTM-16", HTML, message)
 
 
 def unsubscribe(mail: Mail) -> Iterator[PreflightFinding]:
     """The way out and the preferences stand in both parts (UNS-07, PRV-03)."""
     ways = {
-        "unsubscribe link": mail.links.unsubscribe(gap(Gap.UNSUBSCRIBE)),
-        "preferences link": mail.links.preferences(mail.locale, gap(Gap.PREFERENCES)),
+        "UNS-07": (NO_WAY_OUT, mail.links.unsubscribe(gap(Gap.UNSUBSCRIBE))),
+        "PRV-03": (NO_CHOICES, mail.links.preferences(mail.locale, gap(Gap.PREFERENCES))),
     }
     linked = {link.attributes.get("href") for link in mail.root.find("a")}
-    for name, url in ways.items():
-        rule = "UNS-07" if url.endswith(gap(Gap.UNSUBSCRIBE)) else "PRV-03"
+    for rule, (message, url) in ways.items():
         if url not in linked:
-            yield stop(rule, "HTML", f"The {name} is missing; put it back in the footer.")
+            yield stop(rule, HTML, message)
         if url not in mail.edition.text:
-            yield stop(rule, "text part", f"The {name} is missing; put it back in the footer.")
+            yield stop(rule, TEXT, message)
 
 
 def footer(mail: Mail) -> Iterator[PreflightFinding]:
@@ -85,25 +112,29 @@ def footer(mail: Mail) -> Iterator[PreflightFinding]:
         "ORG_EMAIL": settings.org_email,
         "ORG_WEBSITE": settings.org_website,
     }
-    parts = {"HTML": mail.root.text(), "text part": " ".join(mail.edition.text.split())}
+    parts = {HTML: mail.root.text(), TEXT: " ".join(mail.edition.text.split())}
     for where, text in parts.items():
         for name, value in wanted.items():
             if not value or " ".join(value.split()) not in text:
-                message = f"{name} is not in the footer; set it and print it."
+                message = Said(
+                    "%(name)s staat niet in de voet; vul de instelling in en druk ze af.",
+                    name=name,
+                )
                 yield stop("PRV-16", where, message)
 
 
 def gaps(mail: Mail) -> Iterator[PreflightFinding]:
     """Only the gaps that are filled for each reader (PRV-08)."""
-    parts = {"HTML": mail.edition.html, "text part": mail.edition.text}
+    parts = {HTML: mail.edition.html, TEXT: mail.edition.text}
     for where, text in parts.items():
         unknown = set(GAP.findall(text)) - READERS_GAPS
         if unknown or PRIVATE_USE.search(GAP.sub("", text)):
-            names = ", ".join(sorted(unknown)) or "a private-use character"
-            message = f"Nothing fills this gap: {names}; take it out."
+            names = ", ".join(sorted(unknown)) or Said("een teken voor eigen gebruik")
+            message = Said("Niets vult dit gat: %(names)s; haal het weg.", names=names)
             yield stop("GAP", where, message)
     if PRIVATE_USE.search(mail.edition.subject):
-        yield stop("GAP", "subject", "A subject is the same for everyone; take the gap out.")
+        message = Said("Een onderwerp is voor iedereen hetzelfde; haal het gat weg.")
+        yield stop("GAP", SUBJECT, message)
 
 
 def leftovers(mail: Mail) -> Iterator[PreflightFinding]:
@@ -114,8 +145,8 @@ def leftovers(mail: Mail) -> Iterator[PreflightFinding]:
         words = (child for child in node.children if isinstance(child, str))
         found = [*map(_in_attribute, node.attributes.values()), *map(LEFTOVERS.search, words)]
         yield from _left_behind(node, found)
-    yield from _left_behind("subject", [LEFTOVERS.search(mail.edition.subject)])
-    yield from _left_behind("text part", [LEFTOVERS.search(mail.edition.text)])
+    yield from _left_behind(SUBJECT, [LEFTOVERS.search(mail.edition.subject)])
+    yield from _left_behind(TEXT, [LEFTOVERS.search(mail.edition.text)])
 
 
 @lru_cache(ATTRIBUTES)
@@ -124,20 +155,23 @@ def _in_attribute(value: str) -> re.Match[str] | None:
 
 
 def _left_behind(
-    where: Node | str, found: Iterable[re.Match[str] | None]
+    where: Node | Said, found: Iterable[re.Match[str] | None]
 ) -> Iterator[PreflightFinding]:
     for match in filter(None, found):
-        yield stop("LEFTOVER", where, f"{match[0]!r} was left behind; write the real text.")
+        message = Said("“%(words)s” is blijven staan; schrijf de echte tekst.", words=match[0])
+        yield stop("LEFTOVER", where, message)
 
 
 def control_characters(mail: Mail) -> Iterator[PreflightFinding]:
     """No character that hides, splits a header or breaks a part (PY-04)."""
     edition = mail.edition
-    parts = {"subject": edition.subject, "HTML": edition.html, "text part": edition.text}
+    parts = {SUBJECT: edition.subject, HTML: edition.html, TEXT: edition.text}
     for where, text in parts.items():
-        body = text if where == "subject" else text.replace("\n", "").replace("\t", "")
+        body = text if where == SUBJECT else text.replace("\n", "").replace("\t", "")
         if found := CONTROL.search(body):
-            yield stop("PY-04", where, f"Holds the character U+{ord(found[0]):04X}; remove it.")
+            code = f"U+{ord(found[0]):04X}"
+            message = Said("Hier staat het teken %(character)s; haal het weg.", character=code)
+            yield stop("PY-04", where, message)
 
 
 def text_part(mail: Mail) -> Iterator[PreflightFinding]:
@@ -146,19 +180,22 @@ def text_part(mail: Mail) -> Iterator[PreflightFinding]:
         url = link.attributes.get("href", "")
         bare = url.removeprefix("mailto:").rstrip("/")
         if bare and not url.startswith("#") and bare not in mail.edition.text:
-            yield stop("FMT-05", link, f"{url} is not in the text part; add it there.")
+            message = Said("%(url)s staat niet in het tekstdeel; zet het daar ook.", url=url)
+            yield stop("FMT-05", link, message)
     told = squeezed(mail.edition.text)
     for node in mail.root.find("p", "li", "th", "dt", "dd", *HEADINGS):
         for words in (child for child in node.children if isinstance(child, str)):
             whole = node.tag in HEADINGS or SENTENCE.search(words)
             if whole and len(words.split()) >= MOST_ALONE and squeezed(words) not in told:
-                message = "This is not in the text part; the two parts have to say the same."
-                yield stop("FMT-05", node, message)
+                yield stop("FMT-05", node, NOT_IN_TEXT)
     said = squeezed(mail.root.text())
     for title in (piece.title for piece in mail.pieces):
-        for where, text in (("HTML", said), ("text part", told)):
+        for where, text in ((HTML, said), (TEXT, told)):
             if squeezed(title) not in text:
-                yield stop("FMT-05", where, f"The item {title!r} is missing; render it again.")
+                message = Said(
+                    "Het artikel “%(title)s” ontbreekt; maak het nummer opnieuw.", title=title
+                )
+                yield stop("FMT-05", where, message)
 
 
 def squeezed(text: str) -> str:
@@ -173,8 +210,11 @@ def deadlines(mail: Mail) -> Iterator[PreflightFinding]:
     today = mail.now.astimezone(mail.settings.timezone).date()
     for piece in mail.pieces:
         if piece.deadline and piece.deadline < today:
-            message = f"Its deadline was {piece.deadline}; leave it out of the issue."
-            yield stop("DEADLINE", f"item {piece.slug}", message)
+            message = Said(
+                "De uiterste dag was %(deadline)s; laat het uit het nummer.",
+                deadline=piece.deadline,
+            )
+            yield stop("DEADLINE", Said("artikel %(slug)s", slug=piece.slug), message)
 
 
 RULES = (

@@ -17,6 +17,7 @@ from threading import Thread
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from newsletter.delivery.message import GAP
+from newsletter.i18n import Said
 from newsletter.issues.preflight.finding import PreflightFinding, warn
 from newsletter.issues.preflight.tree import parse
 
@@ -32,16 +33,20 @@ SHY = {401, 403, 406, 429, 451, 503, 999}
 Dial = Callable[[str, int, float], socket.socket]
 
 
+class _NoAddress(ValueError):
+    """A redirect to what is no web address."""
+
+
 class _Endless(Exception):
     """More redirects than browsers follow, or in a ring."""
 
 
-LATE = "no answer in time; open it yourself before you send"
-TROUBLES: Mapping[type[Exception], str] = {
+LATE = Said("geen antwoord op tijd; open de pagina zelf voor je verstuurt.")
+TROUBLES: Mapping[type[Exception], Said] = {
     TimeoutError: LATE,
-    ssl.SSLError: "its certificate is not valid; link to another page",
-    socket.gaierror: "no site has this name; mend the link or take it out",
-    _Endless: "leads on from page to page without end; link to where it should end",
+    ssl.SSLError: Said("het certificaat klopt niet; verwijs naar een andere pagina."),
+    socket.gaierror: Said("geen enkele site heet zo; verbeter de link of haal hem weg."),
+    _Endless: Said("leidt eindeloos van pagina naar pagina; verwijs naar waar het moet eindigen."),
 }
 
 
@@ -69,7 +74,7 @@ def check_links(
     told of every link that is done.
     """
     wanted = list(dict.fromkeys(urls))
-    todo, done = SimpleQueue[str](), SimpleQueue[tuple[str, str | None]]()
+    todo, done = SimpleQueue[str](), SimpleQueue[tuple[str, Said | None]]()
     for url in wanted:
         todo.put(url)
 
@@ -82,14 +87,18 @@ def check_links(
     # Daemons: a name that takes minutes to resolve must not hold up the end of the program.
     for _one in range(min(POOL, len(wanted))):
         Thread(target=work, daemon=True).start()
-    answers: dict[str, str | None] = dict.fromkeys(wanted, LATE)
+    answers: dict[str, Said | None] = dict.fromkeys(wanted, LATE)
     end = time.monotonic() + limit
     with contextlib.suppress(Empty):
         for _url in wanted:
             url, fault = done.get(timeout=max(0.001, end - time.monotonic()))
             answers[url] = fault
             progress(1)
-    return [warn("LINK", f"link {url}", f"{fault}.") for url, fault in answers.items() if fault]
+    return [
+        warn("LINK", Said("link %(url)s", url=url), fault)
+        for url, fault in answers.items()
+        if fault
+    ]
 
 
 def dial_public(host: str, port: int, patience: float) -> socket.socket:
@@ -112,8 +121,8 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-def _fault(url: str, dial: Dial) -> str | None:
-    """What is wrong with a link, as the beginning of a sentence; None: it works."""
+def _fault(url: str, dial: Dial) -> Said | None:
+    """What is wrong with a link; None: it works."""
     try:
         status = _ask("HEAD", url, dial)
         if status >= 400:  # many sites know GET only
@@ -121,17 +130,28 @@ def _fault(url: str, dial: Dial) -> str | None:
     except (OSError, HTTPException, ValueError, _Endless) as error:
         return _trouble(error)
     if status in SHY:
-        return f"answers {status}, perhaps to programs only; open it yourself before you send"
-    return f"answers {status}; mend the link or take it out" if status >= 400 else None
+        return Said(
+            "antwoordt %(status)s, misschien enkel aan programma’s; open de pagina zelf voor je "
+            "verstuurt.",
+            status=status,
+        )
+    if status < 400:
+        return None
+    return Said("antwoordt %(status)s; verbeter de link of haal hem weg.", status=status)
 
 
-def _trouble(error: Exception) -> str:
+def _trouble(error: Exception) -> Said:
     for kind, words in TROUBLES.items():
         if isinstance(error, kind):
             return words
+    if isinstance(error, _NoAddress):
+        return Said("is geen webadres, en lezers kunnen het niet openen; haal de link weg.")
     if isinstance(error, PermissionError):
-        return f"is {error}, which readers cannot open; take the link out"
-    return f"cannot be reached ({type(error).__name__}); mend the link or take it out"
+        return Said("is geen openbaar adres, en lezers kunnen het niet openen; haal de link weg.")
+    return Said(
+        "is niet bereikbaar (%(error)s); verbeter de link of haal hem weg.",
+        error=type(error).__name__,
+    )
 
 
 def _ask(method: str, url: str, dial: Dial) -> int:
@@ -139,7 +159,7 @@ def _ask(method: str, url: str, dial: Dial) -> int:
     for _step in range(REDIRECTS + 1):
         parts = urlsplit(url)
         if parts.scheme.lower() not in PORTS or not parts.hostname:
-            raise PermissionError("no web address")
+            raise _NoAddress
         connection = _connection(parts, dial)
         try:
             headers = {"User-Agent": "newsletter-link-check", "Accept": "*/*"}

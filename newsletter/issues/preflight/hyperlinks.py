@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import SplitResult, urlsplit
 
 from newsletter.content.vague import is_vague
+from newsletter.i18n import Said
 from newsletter.issues.preflight.finding import Mail, PreflightFinding, stop
 from newsletter.issues.preflight.tree import Node
 from newsletter.links import page_at
@@ -18,11 +19,15 @@ def texts(mail: Mail) -> Iterator[PreflightFinding]:
     for link in mail.root.find("a"):
         text = link.text()
         if not text:
-            yield stop(
-                "HTM-04", link, f"The link to {_href(link)} has no text; write where it goes."
+            message = Said(
+                "De link naar %(url)s heeft geen tekst; schrijf waar hij heen gaat.",
+                url=_href(link),
             )
+            yield stop("HTM-04", link, message)
         elif is_vague(text):
-            message = f"{text!r} does not say where the link goes; name what it leads to."
+            message = Said(
+                "“%(text)s” zegt niet waar de link heen gaat; noem waar hij naar leidt.", text=text
+            )
             yield stop("HTM-08", link, message)
 
 
@@ -33,15 +38,24 @@ def targets(mail: Mail) -> Iterator[PreflightFinding]:
         url = _href(link)
         if url.startswith("#"):
             if url[1:] not in ids:
-                yield stop("HTM-23", link, f"Nothing in the mail is called {url}; mend the link.")
+                message = Said("In de mail heet niets %(url)s; verbeter de link.", url=url)
+                yield stop("HTM-23", link, message)
             continue
         parts = _split(url)
         if parts is None or parts.scheme not in SCHEMES or not (parts.netloc or parts.path):
-            yield stop("FMT-20", link, f"{url!r} is no absolute web or mail address.")
+            message = Said(
+                "“%(url)s” is geen volledig web- of mailadres; zet er https:// of mailto: voor.",
+                url=url,
+            )
+            yield stop("FMT-20", link, message)
             continue
         shown = LOOKS_LIKE_HOST.fullmatch(link.text())
         if shown and parts.hostname and not _same_site(shown[1].lower(), parts.hostname):
-            message = f"The text shows {shown[1]} and the link goes to {parts.hostname}."
+            message = Said(
+                "De tekst toont %(shown)s en de link gaat naar %(host)s; maak ze gelijk.",
+                shown=shown[1],
+                host=parts.hostname,
+            )
             yield stop("FMT-20", link, message)
 
 
@@ -54,22 +68,30 @@ def internal(mail: Mail) -> Iterator[PreflightFinding]:
             continue
         page = page_at(parts.path.removeprefix(own.path))
         if page is None:
-            message = f"{_href(link)} is no page of our site; mend the link or take it out."
+            message = Said(
+                "%(url)s is geen pagina van onze site; verbeter de link of haal hem weg.",
+                url=_href(link),
+            )
             yield stop("HTM-23", link, message)
         elif missing := _missing(mail, page):
-            yield stop("HTM-23", link, f"{missing}; mend the link or take it out.")
+            yield stop("HTM-23", link, missing)
 
 
-def _missing(mail: Mail, page: Mapping[str, str]) -> str | None:
+def _missing(mail: Mail, page: Mapping[str, str]) -> Said | None:
     """What is not there, of an item or an issue that a link leads to."""
     if mail.known is None:
         return None
     slug, number = page.get("slug"), page.get("number")
     if slug and slug not in mail.known and slug not in {piece.slug for piece in mail.pieces}:
-        return f"No item that was sent is called {slug!r}"
+        return Said(
+            "Geen verschenen artikel heet “%(slug)s”; verbeter de link of haal hem weg.", slug=slug
+        )
     if number and "kind" not in page and f"issues/{number}" not in mail.known:
         issues_known = any(name.startswith("issues/") for name in mail.known)
-        return f"Issue {number} was not sent" if issues_known else None
+        unsent = Said(
+            "Nummer %(number)s is niet verstuurd; verbeter de link of haal hem weg.", number=number
+        )
+        return unsent if issues_known else None
     return None
 
 
@@ -79,7 +101,10 @@ def underlines(mail: Mail) -> Iterator[PreflightFinding]:
         style = link.style()
         line = style.get("text-decoration", style.get("text-decoration-line", ""))
         if "underline" not in line:
-            yield stop("HTM-09", link, f"{link.text()!r} is not underlined; underline it.")
+            message = Said(
+                "“%(text)s” is niet onderstreept; onderstreep de link.", text=link.text()
+            )
+            yield stop("HTM-09", link, message)
 
 
 def _href(link: Node) -> str:

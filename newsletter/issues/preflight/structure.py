@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from newsletter.content.alternatives import is_empty, is_file_name
-from newsletter.i18n import LOCALES
+from newsletter.i18n import LOCALES, Said
 from newsletter.issues.pictures import COLUMN
-from newsletter.issues.preflight.finding import Mail, PreflightFinding, stop, warn
+from newsletter.issues.preflight.finding import HTML, Mail, PreflightFinding, stop, warn
 from newsletter.issues.preflight.tree import HEADINGS, Node
 
 FORBIDDEN = {
@@ -32,12 +32,16 @@ def language(mail: Mail) -> Iterator[PreflightFinding]:
     wrappers = [next(body.elements(), body) for body in bodies]
     for node in (*mail.root.find("html"), *wrappers):
         if node.attributes.get("lang") != mail.locale:
-            yield stop("HTM-01", node, f'Needs lang="{mail.locale}", the language of the reader.')
+            message = Said(
+                'Moet lang="%(language)s" hebben, de taal van de lezer.', language=mail.locale
+            )
+            yield stop("HTM-01", node, message)
         if node.attributes.get("dir") != "ltr":
-            yield stop("HTM-01", node, 'Needs dir="ltr".')
+            yield stop("HTM-01", node, Said('Moet dir="ltr" hebben.'))
     for node in mail.root.walk():
         if node.attributes.get("lang", mail.locale) not in LOCALES:
-            yield stop("HTM-01", node, f"Use one of {', '.join(LOCALES)} as lang.")
+            message = Said("Gebruik als lang een van deze: %(known)s.", known=", ".join(LOCALES))
+            yield stop("HTM-01", node, message)
 
 
 def foreign_pieces(mail: Mail) -> Iterator[PreflightFinding]:
@@ -48,7 +52,11 @@ def foreign_pieces(mail: Mail) -> Iterator[PreflightFinding]:
         for node in mail.root.walk():
             if node.text() == " ".join(piece.title.split()) and node.tag in ("a", "span"):
                 if node.attributes.get("lang") != piece.language:
-                    message = f'{piece.title!r} needs lang="{piece.language}".'
+                    message = Said(
+                        '“%(title)s” moet lang="%(language)s" hebben.',
+                        title=piece.title,
+                        language=piece.language,
+                    )
                     yield stop("HTM-01", node, message)
                 break
 
@@ -58,7 +66,9 @@ def tables(mail: Mail) -> Iterator[PreflightFinding]:
     for table in mail.root.find("table"):
         layout = table.attributes.get("role") in ("presentation", "none")
         if not layout and not any(table.find("th")):
-            message = 'Needs role="presentation", or <th> cells when it holds facts.'
+            message = Said(
+                'Moet role="presentation" hebben, of cellen <th> als er feiten in staan.'
+            )
             yield stop("HTM-02", table, message)
 
 
@@ -67,15 +77,21 @@ def headings(mail: Mail) -> Iterator[PreflightFinding]:
     found = list(mail.root.find(*HEADINGS))
     tops = sum(node.tag == "h1" for node in found)
     if tops != 1:
-        yield stop("HTM-03", "HTML", f"{tops} h1 headings; a mail has exactly one.")
+        message = Said("%(count)s koppen h1; een mail heeft er precies één.", count=tops)
+        yield stop("HTM-03", HTML, message)
     previous = 0
     for node in found:
         level = int(node.tag[1])
         if level > previous + 1:
-            message = f"Follows on h{previous}; use h{previous + 1} so that no level is skipped."
+            message = Said(
+                "Volgt op h%(previous)s; gebruik h%(next)s, zodat geen niveau overgeslagen wordt.",
+                previous=previous,
+                next=previous + 1,
+            )
             yield stop("HTM-03", node, message)
         if not node.text():
-            yield stop("HTM-03", node, "The heading is empty; give it text or remove it.")
+            message = Said("De tussenkop is leeg; geef hem tekst of haal hem weg.")
+            yield stop("HTM-03", node, message)
         previous = level
 
 
@@ -83,26 +99,39 @@ def images(mail: Mail) -> Iterator[PreflightFinding]:
     """Alternative text, size and a kind every program shows (HTM-06, HTM-19)."""
     for image in mail.root.find("img"):
         alt, source = image.attributes.get("alt"), image.attributes.get("src", "")
-        if alt is None:
-            yield stop("HTM-06", image, 'Needs alt: what the picture shows, or "" when it adorns.')
-        elif is_file_name(alt):
-            yield stop("HTM-06", image, f"alt is a file name ({alt}); say what the picture shows.")
-        elif is_empty(alt):
-            yield stop("HTM-06", image, f"alt says only {alt!r}; say what the picture shows.")
+        if fault := _alt_fault(alt):
+            yield stop("HTM-06", image, fault)
         if not all(image.attributes.get(side, "").isdecimal() for side in ("width", "height")):
-            yield stop("HTM-19", image, "Needs width and height in pixels.")
+            message = Said("Moet een breedte en hoogte in pixels hebben (width, height).")
+            yield stop("HTM-19", image, message)
         elif int(image.attributes["width"]) > COLUMN:
-            message = f"Is wider than the mail, which classic Outlook obeys; make it {COLUMN} px."
+            message = Said(
+                "Is breder dan de mail, en klassieke Outlook toont dat zo; maak er %(width)s px "
+                "van.",
+                width=COLUMN,
+            )
             yield stop("HTM-19", image, message)
         if not PICTURE.fullmatch(source):
-            yield stop("HTM-19", image, f"{source} is no PNG, JPEG or GIF; convert it.")
+            message = Said("%(url)s is geen PNG, JPEG of GIF; zet het om.", url=source)
+            yield stop("HTM-19", image, message)
+
+
+def _alt_fault(alt: str | None) -> Said | None:
+    if alt is None:
+        return Said('Moet alt hebben: wat er op de foto te zien is, of "" als ze enkel versiert.')
+    if is_file_name(alt):
+        return Said("alt is een bestandsnaam (%(alt)s); zeg wat er op de foto te zien is.", alt=alt)
+    if is_empty(alt):
+        return Said("alt zegt enkel “%(alt)s”; zeg wat er op de foto te zien is.", alt=alt)
+    return None
 
 
 def title(mail: Mail) -> Iterator[PreflightFinding]:
     """The title of the document is the subject (HTM-07)."""
     titles = [node.text() for node in mail.root.find("title")]
     if titles != [" ".join(mail.edition.subject.split())]:
-        yield stop("HTM-07", "HTML", "<title> has to be there once and hold the subject.")
+        message = Said("<title> moet er één keer zijn, met het onderwerp erin.")
+        yield stop("HTM-07", HTML, message)
 
 
 def zoom(mail: Mail) -> Iterator[PreflightFinding]:
@@ -110,7 +139,8 @@ def zoom(mail: Mail) -> Iterator[PreflightFinding]:
     for meta in mail.root.find("meta"):
         content = meta.attributes.get("content", "").replace(" ", "")
         if re.search(r"user-scalable=(no|0)|maximum-scale", content):
-            yield stop("HTM-10", meta, "Take user-scalable and maximum-scale out.")
+            message = Said("Haal user-scalable en maximum-scale weg.")
+            yield stop("HTM-10", meta, message)
 
 
 def names(mail: Mail) -> Iterator[PreflightFinding]:
@@ -118,22 +148,34 @@ def names(mail: Mail) -> Iterator[PreflightFinding]:
     ids = Counter(node.attributes["id"] for node in mail.root.walk() if "id" in node.attributes)
     for name, times in ids.items():
         if times > 1:
-            yield stop("HTM-11", "HTML", f'id="{name}" stands {times} times; make each unique.')
+            message = Said(
+                'id="%(id)s" staat er %(times)s keer; geef elk een eigen naam.',
+                id=name,
+                times=times,
+            )
+            yield stop("HTM-11", HTML, message)
     for node in mail.root.walk():
         if (role := node.attributes.get("role")) is not None and role not in ROLES:
-            yield stop("HTM-11", node, f'role="{role}" is not one that mails use.')
+            message = Said('role="%(role)s" wordt in mails niet gebruikt; haal het weg.', role=role)
+            yield stop("HTM-11", node, message)
 
 
 def elements(mail: Mail) -> Iterator[PreflightFinding]:
     """Only what every mail program shows, and nothing that runs or sends (FMT-08, HTM-18)."""
     for node in mail.root.walk():
         if node.tag in FORBIDDEN:
-            yield stop("FMT-08", node, f"<{node.tag}> does not belong in a mail; remove it.")
+            message = Said("<%(tag)s> hoort niet in een mail; haal het weg.", tag=node.tag)
+            yield stop("FMT-08", node, message)
         elif node.tag and node.tag != "link" and node.tag not in ALLOWED:
-            yield stop("HTM-18", node, f"Mail programs drop <{node.tag}>; use a div or a table.")
+            message = Said(
+                "Mailprogramma’s laten <%(tag)s> vallen; gebruik een div of een table.",
+                tag=node.tag,
+            )
+            yield stop("HTM-18", node, message)
         for name in node.attributes:
             if name.startswith("on"):
-                yield stop("FMT-08", node, f"Take the script in {name} out.")
+                message = Said("Haal het script in %(attribute)s weg.", attribute=name)
+                yield stop("FMT-08", node, message)
 
 
 def hidden(mail: Mail) -> Iterator[PreflightFinding]:
@@ -146,7 +188,8 @@ def hidden(mail: Mail) -> Iterator[PreflightFinding]:
             or style.get("font-size") in ("0", "0px", "1px")
             or style.get("opacity") == "0"
         ):
-            yield stop("FMT-20", node, "Hidden text looks like spam; show it or remove it.")
+            message = Said("Verborgen tekst lijkt op spam; toon hem of haal hem weg.")
+            yield stop("FMT-20", node, message)
 
 
 def small_text(mail: Mail) -> Iterator[PreflightFinding]:
@@ -154,7 +197,10 @@ def small_text(mail: Mail) -> Iterator[PreflightFinding]:
     for node in mail.root.walk():
         size = re.fullmatch(r"(\d+)px", node.style().get("font-size", ""))
         if size and int(size[1]) < SMALLEST:
-            yield warn("HTM-15", node, f"{size[0]} is small; use {SMALLEST}px or more.")
+            message = Said(
+                "%(size)s is klein; gebruik %(least)spx of meer.", size=size[0], least=SMALLEST
+            )
+            yield warn("HTM-15", node, message)
 
 
 def styles(mail: Mail) -> Iterator[PreflightFinding]:
@@ -163,11 +209,18 @@ def styles(mail: Mail) -> Iterator[PreflightFinding]:
     for node in mail.root.find("style"):
         css = "".join(child for child in node.children if isinstance(child, str))
         if node not in heads:
-            yield stop("HTM-17", node, "Gmail drops styles in the body; move it to the head.")
+            message = Said("Gmail laat stijlen in de body vallen; zet ze in de head.")
+            yield stop("HTM-17", node, message)
         if len(css.encode()) >= STYLE_LIMIT:
-            yield stop("HTM-17", node, f"{len(css.encode())} octets; keep below {STYLE_LIMIT}.")
+            message = Said(
+                "%(octets)s bytes; blijf onder %(limit)s.",
+                octets=len(css.encode()),
+                limit=STYLE_LIMIT,
+            )
+            yield stop("HTM-17", node, message)
         if "@import" in css or "@font-face" in css:
-            yield stop("HTM-26", node, "Take @import and @font-face out; nothing is fetched.")
+            message = Said("Haal @import en @font-face weg; er wordt niets opgehaald.")
+            yield stop("HTM-26", node, message)
 
 
 def remote(mail: Mail) -> Iterator[PreflightFinding]:
@@ -175,12 +228,19 @@ def remote(mail: Mail) -> Iterator[PreflightFinding]:
     own = mail.settings.base_url + "/"
     for node in mail.root.walk():
         if node.tag == "link":
-            yield stop("HTM-26", node, "Take <link> out; a mail fetches no styles.")
+            message = Said("Haal <link> weg; een mail haalt geen stijlen op.")
+            yield stop("HTM-26", node, message)
         for url in _fetched(node):
             if not url.startswith(own):
-                yield stop("HTM-26", node, f"{url} is fetched from elsewhere; keep it on {own}")
+                message = Said(
+                    "%(url)s wordt elders opgehaald; zet het op %(own)s", url=url, own=own
+                )
+                yield stop("HTM-26", node, message)
         if node.tag == "img" and "\ue000" in node.attributes.get("src", ""):
-            yield stop("PRV-08", node, "A picture of one's own is a tracker; use the same for all.")
+            message = Said(
+                "Een eigen foto voor elke lezer volgt die lezer; neem voor allen dezelfde."
+            )
+            yield stop("PRV-08", node, message)
 
 
 def _fetched(node: Node) -> Iterator[str]:

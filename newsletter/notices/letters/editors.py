@@ -131,8 +131,8 @@ def unapproved(settings: Settings, locale: str, *, number: int) -> Letter:
 def faults(
     settings: Settings, locale: str, *, number: int, words: str, planned: bool, cadence: str | None
 ) -> Letter:
-    """To the editors: preflight stopped an issue. `words`: its findings, one a line, in English as
-    the command prints them; `planned`: some of its readers have it."""
+    """To the editors: preflight stopped an issue. `words`: its findings, one a line, in `locale`;
+    `planned`: some of its readers have it."""
     heading = translate(locale, "Nummer %(number)s heeft fouten en vertrekt niet", number=number)
     what = translate(
         locale, "Bij het nakijken bleek dat er iets verbeterd moet worden. Dit vond het programma:"

@@ -6,8 +6,9 @@ from typing import Any
 import requests
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.flask_client import OAuth
-from flask import Flask, abort, current_app, flash, redirect, url_for
-from flask_security.utils import login_user
+from flask import Flask, abort, current_app, flash, redirect, request, url_for
+from flask import session as browser
+from flask_security.utils import login_user, validate_redirect_url
 from joserfc.errors import JoseError
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
@@ -16,13 +17,17 @@ from newsletter.editors import factors, people
 from newsletter.i18n import _, translate
 from newsletter.models import Editor
 from newsletter.settings import Settings
+from newsletter.web.accounts import gate
 from newsletter.web.accounts.account import Account
 from newsletter.web.accounts.passwords import blueprint
-from newsletter.web.page import locale, state
+from newsletter.web.page import locale, now, state
 
 NAME = "association"
+AGAIN = "association_again"  # in the session: since when somebody proves themselves anew, for what
+LEEWAY = 60  # seconds that the provider's clock may be behind ours
 SECONDS = 10  # that the provider may take for an answer
 REFUSED = _("Aanmelden met die account lukte niet. Vraag je beheerder om een uitnodiging.")
+NOT_ANEW = _("We konden niet zien dat jij het bent. Lukt het niet? Meld je af en weer aan.")
 BROKEN = _("De andere kant antwoordde niet zoals het hoort. Probeer het opnieuw.")
 
 
@@ -49,23 +54,40 @@ def set_up(app: Flask, settings: Settings) -> None:
 @blueprint.get("/association")
 def association() -> AnyResponse:
     """To the provider; nothing is kept but in this browser's own cookie."""
+    browser.pop(AGAIN, None)
+    return _ask()
+
+
+@blueprint.get("/association/again", endpoint="association_again")
+def again() -> AnyResponse:
+    """To the provider, which must ask anew who is there (OpenID Connect Core 1.0, 3.1.2.1)."""
+    if gate.present() is None:
+        return redirect(url_for("security.login"), 303)
+    browser[AGAIN] = {"since": now().timestamp(), "next": request.args.get("next", "")}
+    return _ask(prompt="login", max_age=0)
+
+
+def _ask(**more: Any) -> AnyResponse:
     back = state().settings.base_url + url_for(".association_back")
     try:
-        found: AnyResponse = _client().authorize_redirect(back)
+        found: AnyResponse = _client().authorize_redirect(back, **more)
     except (AuthlibBaseError, requests.RequestException, ValueError):
-        return _refused(BROKEN)
+        return _refused(BROKEN, browser.pop(AGAIN, None))
     return found
 
 
 @blueprint.get("/association/back", endpoint="association_back")
 def back() -> AnyResponse:
-    """From the provider, with a code: sign in who it says it is."""
+    """From the provider, with a code: sign in who it says it is, or see that it is still them."""
+    asked = browser.pop(AGAIN, None)
     options = {"iss": {"essential": True, "values": [state().settings.oidc_issuer]}}
     try:
         said = _client().authorize_access_token(claims_options=options)["userinfo"]
     except (AuthlibBaseError, JoseError, requests.RequestException, ValueError, KeyError):
         current_app.logger.warning("The association's login gave an answer that does not hold.")
-        return _refused(BROKEN)
+        return _refused(BROKEN, asked)
+    if asked is not None:
+        return _proven(said, asked)
     account = _invited(said)
     if account is None:
         return _refused(REFUSED)
@@ -75,7 +97,20 @@ def back() -> AnyResponse:
         store.put(account)
         store.commit()
     login_user(account, remember=False, authn_via=["oidc"])
+    # Who was let through there without being asked anything has proved nothing just now.
+    browser["fs_paa"] = min(browser["fs_paa"], said.get("auth_time") or browser["fs_paa"])
     return redirect(url_for("desk.home"), 303)
+
+
+def _proven(said: dict[str, Any], asked: dict[str, Any]) -> AnyResponse:
+    """Who is signed in proved it, if the provider means the same account and asked it just now."""
+    account = gate.present()
+    is_new = (said.get("auth_time") or 0) >= asked["since"] - LEEWAY
+    if account is None or account.subject != said["sub"] or not is_new:
+        return _refused(NOT_ANEW, asked)
+    browser["fs_paa"] = now().timestamp()
+    onward = asked["next"] if validate_redirect_url(asked["next"]) else url_for("desk.account")
+    return redirect(onward, 303)
 
 
 def _invited(said: dict[str, Any]) -> Account | None:
@@ -100,6 +135,9 @@ def _client() -> Any:
     return client or abort(404)
 
 
-def _refused(words: str) -> AnyResponse:
+def _refused(words: str, asked: dict[str, Any] | None = None) -> AnyResponse:
+    """Say why, on the page one came from; `asked`: who is signed in was to prove it anew."""
     flash(translate(locale(), words), "error")
-    return redirect(url_for("security.login"), 303)
+    if asked is None:
+        return redirect(url_for("security.login"), 303)
+    return redirect(url_for("security.verify", next=asked["next"] or None), 303)

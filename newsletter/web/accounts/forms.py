@@ -1,8 +1,10 @@
-"""The forms in which something can be guessed: each try is counted before anything is compared."""
+"""The forms in which something can be guessed: each try is counted before anything is compared, and
+given back when it was right."""
 
 from typing import Any
 
 from flask import request
+from flask_login import current_user
 from flask_security import (
     ChangePasswordForm,
     LoginForm,
@@ -25,8 +27,8 @@ class SignInForm(LoginForm):
 
     def validate(self, **more: Any) -> bool:
         """Count the try, for an address that nobody has too."""
-        count_guess(str(self.email.data or ""))
-        return bool(super().validate(**more))
+        attempt = count_guess(str(self.email.data or ""))
+        return forgiven(attempt, bool(super().validate(**more)))
 
 
 class CodeForm(TwoFactorVerifyCodeForm):
@@ -34,10 +36,11 @@ class CodeForm(TwoFactorVerifyCodeForm):
 
     def validate(self, **more: Any) -> bool:
         """Count the try."""
-        if self.user is not None and not self.is_setup:
-            count_guess(self.user.email)
         self.code.data = "".join(str(self.code.data or "").split())
-        return bool(super().validate(**more))
+        if self.user is None or self.is_setup:
+            return bool(super().validate(**more))
+        attempt = count_guess(self.user.email)
+        return forgiven(attempt, bool(super().validate(**more)))
 
 
 class RecoveryForm(MfRecoveryForm):
@@ -45,9 +48,10 @@ class RecoveryForm(MfRecoveryForm):
 
     def validate(self, **more: Any) -> bool:
         """Count the try."""
-        if self.user is not None:
-            count_guess(self.user.email)
-        return bool(super().validate(**more))
+        if self.user is None:
+            return bool(super().validate(**more))
+        attempt = count_guess(self.user.email)
+        return forgiven(attempt, bool(super().validate(**more)))
 
 
 class AgainForm(VerifyForm):
@@ -55,22 +59,22 @@ class AgainForm(VerifyForm):
 
     def validate(self, **more: Any) -> bool:
         """Count the try."""
-        count_guess(self.user.email)
-        return bool(super().validate(**more))
+        attempt = count_guess(self.user.email)
+        return forgiven(attempt, bool(super().validate(**more)))
 
 
 class OtherPasswordForm(ChangePasswordForm):
     """Another password, by who knows the present one."""
 
     def validate(self, **more: Any) -> bool:
-        """Count the try."""
-        account = gate.present()
-        if account is not None:
-            count_guess(account.email)
-        return bool(super().validate(**more))
+        """Count the try; a new password that does not do is no wrong guess."""
+        attempt = count_guess(current_user.email)
+        found = bool(super().validate(**more))
+        forgiven(attempt, not self.password.errors)
+        return found
 
 
-def count_guess(email: str) -> None:
+def count_guess(email: str) -> Attempt:
     """Count one try at an editor; raises TooManyRequests when this browser has had enough."""
     settings, who = state().settings, email.strip().lower()
     with state().database.write() as session:
@@ -78,6 +82,14 @@ def count_guess(email: str) -> None:
         device = gate.device(editor.id) if editor else None
         # As it is stored: an address can be typed in many ways that mean the same editor.
         attempt = Attempt(editor.email if editor else who, request.remote_addr or "", device)
-        wait = guarding.count(session, settings, attempt, now())
-    if wait:
-        raise TooManyRequests(retry_after=wait)
+        if wait := guarding.count(session, settings, attempt, now()):
+            raise TooManyRequests(retry_after=wait)
+    return attempt
+
+
+def forgiven(attempt: Attempt, right: bool) -> bool:
+    """`right`; a try that was right is not counted any more."""
+    if right:
+        with state().database.write() as session:
+            guarding.give_back(session, state().settings, attempt, now())
+    return right

@@ -2,10 +2,11 @@
 still counts. Public pages have no session, and never set a cookie."""
 
 import secrets
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g, redirect, request, url_for
 from flask import session as browser
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_login import user_logged_out
@@ -16,22 +17,24 @@ from itsdangerous import BadSignature
 from markupsafe import Markup
 from werkzeug.exceptions import BadRequest
 from werkzeug.http import parse_cookie
+from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter import audit
 from newsletter.editors import factors, guarding, signing
 from newsletter.i18n import _
 from newsletter.settings import Settings
 from newsletter.subscribers import consent
-from newsletter.web.accounts import browsers
+from newsletter.web.accounts import browsers, typed
 from newsletter.web.accounts.account import Account, spoken
 from newsletter.web.accounts.store import KEY
-from newsletter.web.page import PRIVATE, now, policy, show, speak, state
+from newsletter.web.page import PRIVATE, now, policy, speak, state
 
 DESK = "/desk"
 POLICY = {"script-src": "'self'", "connect-src": "'self'", "img-src": "'self' data: blob:"}
 POLICY |= {"frame-src": "'self'"}
 GONE = _("Je was afgemeld. Meld je opnieuw aan.")
-OLD_FORM = _("Dit formulier is te oud, of je bent intussen afgemeld. Laad de pagina opnieuw.")
+LATE_FORM = _("Je was al afgemeld toen dit hier aankwam. Er is niets bewaard.")
+OLD_FORM = _("Dit formulier is te oud, of je bent intussen afgemeld.")
 LARGEST_FORM = 21_000_000  # octets: a picture and a text
 OUTSIDE = ("cross-site", "same-site")  # Sec-Fetch-Site of who is not us
 csrf = CSRFProtect()
@@ -54,6 +57,8 @@ def set_up(app: Flask, settings: Settings) -> None:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_PATH="/",
+        # Also of who gave only a password: what the cookie says counts no longer than that.
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=settings.desk_session_hours),
         # Our pages send no Referer; the token, SameSite and Sec-Fetch-Site do the same.
         WTF_CSRF_SSL_STRICT=False,
         WTF_CSRF_CHECK_DEFAULT=False,
@@ -70,13 +75,14 @@ def set_up(app: Flask, settings: Settings) -> None:
 
 def _larger_body(app: Flask, head: bytes) -> int:
     """How many octets the server waits for after this head: for who was signed in a picture, else
-    none beyond the ordinary. A stranger cannot make a cookie that we signed."""
+    none beyond the ordinary. A stranger cannot make a cookie that we signed, nor use an old one."""
     lines = head.decode("latin-1").split("\r\n")
     cookies = (line.partition(":")[2] for line in lines if line.lower().startswith("cookie:"))
     serializer = DeskSessions().get_signing_serializer(app)
     try:
         value = parse_cookie("; ".join(cookies)).get(app.config["SESSION_COOKIE_NAME"], "")
-        known = serializer is not None and "_user_id" in serializer.loads(value)
+        age = int(app.permanent_session_lifetime.total_seconds())
+        known = serializer is not None and "_user_id" in serializer.loads(value, max_age=age)
     except BadSignature:
         return 0
     return LARGEST_FORM if known and lines[0].startswith(f"POST {DESK}/") else 0
@@ -125,20 +131,29 @@ def device(editor_id: int) -> str | None:
     return guarding.known(state().settings, editor_id, cookie, now())
 
 
-def _enter() -> None:
+def _enter() -> AnyResponse | None:
     if not on_desk(request.path):
-        return
+        return None
+    counts = True
     if "_user_id" in browser:  # a cookie that we signed
         request.max_content_length = LARGEST_FORM
-    if request.method not in ("GET", "HEAD", "OPTIONS"):
-        if request.headers.get("Sec-Fetch-Site") in OUTSIDE:
-            raise BadRequest
-        csrf.protect()
-    if "_user_id" in browser:
-        _recognise()
+        counts = _recognise()
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return None
+    if request.headers.get("Sec-Fetch-Site") in OUTSIDE:
+        raise BadRequest
+    if not counts:
+        return _ended()
+    csrf.protect()
+    return None
 
 
-def _recognise() -> None:
+def _ended() -> AnyResponse:
+    """What was sent does not count; words that somebody wrote are shown to them."""
+    return typed.refuse(LATE_FORM) if typed.fields() else redirect(url_for("security.login"), 303)
+
+
+def _recognise() -> bool:
     """Find the sign-in that the session names; one that ended takes the session with it."""
     moment = now()
     with state().database.read() as session:
@@ -146,13 +161,14 @@ def _recognise() -> None:
         if found is None or found[1].fs_uniquifier != browser["_user_id"]:
             browser.clear()
             browser["_flashes"] = [("info", GONE)]
-            return
+            return False
         sign_in, editor = found
         g.account, g.sign_in_id = Account(editor, factors.passkeys(session, editor.id)), sign_in.id
     speak(spoken(g.account))
     if signing.is_stale(sign_in, moment):
         with state().database.write() as session:
             signing.seen(session, sign_in.id, moment)
+    return True
 
 
 def _leave(response: Response) -> Response:
@@ -172,6 +188,8 @@ def _signed_in(
     """Begin a row for this browser, whose secret only its cookie holds; and know the browser."""
     moment, settings = now(), state().settings
     browser[KEY] = key = secrets.token_urlsafe(32)
+    for kept in (browser, g):  # who knew the token of before knows nothing of this sign-in
+        kept.pop("csrf_token", None)
     via = ", ".join(authn_via or ["password"])
     with state().database.write() as session:
         row = signing.begin(
@@ -183,14 +201,8 @@ def _signed_in(
             place=consent.network(request.remote_addr or ""),
             browser=browsers.in_words(request.user_agent.string),
         )
-        audit.record(
-            session,
-            audit.editor(user.id),
-            "editor.sign_in",
-            f"editor {user.id}",
-            moment,
-            {"by": via},
-        )
+        who = audit.editor(user.id)
+        audit.record(session, settings, who, "editor.sign_in", who, moment, {"by": via})
     g.account, g.sign_in_id = user, row.id
     if not device(user.id):
         g.device = (_device_cookie(user.id), guarding.device(settings, user.id, moment))
@@ -204,11 +216,11 @@ def _signed_out(_app: Flask, user: Account, **_more: Any) -> None:
         if found := signing.found(session, state().settings, key, moment):
             signing.end(session, found[1].id, found[0].id, moment)
             who = audit.editor(found[1].id)
-            audit.record(session, who, "editor.sign_out", f"editor {found[1].id}", moment)
+            audit.record(session, state().settings, who, "editor.sign_out", who, moment)
 
 
 def _old_form(_error: CSRFError) -> Response:
-    return show("accounts/old_form.html", 400, problem=OLD_FORM)
+    return typed.refuse(OLD_FORM)
 
 
 def _know(response: Response, name: str, value: str) -> None:

@@ -66,8 +66,8 @@ def _keep(token: str, hashed: str) -> bool:
         if editor is None:
             return False
         factors.set_password(session, editor, hashed, moment)
-        who = f"editor {editor.id}"
-        audit.record(session, audit.editor(editor.id), "editor.password", who, moment)
+        who = audit.editor(editor.id)
+        audit.record(session, state().settings, who, "editor.password", who, moment)
         people.tell(session, editor, moment)
     return True
 

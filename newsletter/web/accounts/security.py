@@ -110,13 +110,12 @@ def set_up(app: Flask, settings: Settings) -> None:
 def _configure(app: Flask, settings: Settings) -> None:
     keys = [key.hex() for key in tokens_of(settings).keys("session")]
     app.config.update(SECRET_KEY=keys[0], SECRET_KEY_FALLBACKS=keys[1:], SESSION_PROTECTION=None)
-    fresh = timedelta(minutes=settings.desk_fresh_minutes)
     values = FEATURES | {
         "PASSWORD_HASH_PASSLIB_OPTIONS": ARGON2,
         "TWO_FACTOR_REQUIRED": settings.desk_second_factor == "required",
         "TOTP_SECRETS": _totp_keys(settings),
-        "FRESHNESS": fresh,
-        "FRESHNESS_GRACE_PERIOD": fresh,
+        "FRESHNESS": timedelta(minutes=settings.desk_fresh_minutes),
+        "FRESHNESS_GRACE_PERIOD": timedelta(0),  # from the proof, whatever was opened since
     }
     values |= {name: f"accounts/{template}.html" for name, template in TEMPLATES.items()}
     values |= {f"MSG_{name}": message for name, message in MESSAGES.items()}

@@ -111,6 +111,7 @@ def _write(session: Session, pending: _Pending) -> None:
 def _tell(session: Session, editor_id: int, actions: list[str]) -> None:
     """Write it into the log, and to the editor, in case it was not them."""
     for action in actions:
-        audit.record(session, audit.editor(editor_id), action, f"editor {editor_id}", now())
+        who = audit.editor(editor_id)
+        audit.record(session, state().settings, who, action, who, now())
     if actions:
         people.tell(session, session.get_one(Editor, editor_id), now())

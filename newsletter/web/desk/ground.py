@@ -55,8 +55,13 @@ ROLES = {
 }
 
 
-def needs(role: Role, *, fresh: bool = False) -> Callable[[View], View]:
-    """Only for who is signed in with this role or a higher one; `fresh`: a short while ago."""
+def needs(
+    role: Role, *, fresh: bool = False, typed: Mapping[str, str] | None = None
+) -> Callable[[View], View]:
+    """Only for who is signed in with this role or a higher one; `fresh`: a short while ago.
+
+    `typed` names fields in which somebody writes, with their labels: what stands in them is shown
+    again to who was signed out meanwhile."""
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -71,6 +76,7 @@ def needs(role: Role, *, fresh: bool = False) -> Callable[[View], View]:
             return view(*values, **named)
 
         guarded.needs = role  # type: ignore[attr-defined]
+        guarded.typed = typed or {}  # type: ignore[attr-defined]
         return cast(View, guarded)
 
     return decorate
@@ -93,7 +99,8 @@ def record(
     session: Session, action: str, subject: str, facts: Mapping[str, Any] | None = None
 ) -> None:
     """Write in the log, in the transaction of what it is about, that who is signed in did it."""
-    audit.record(session, audit.editor(me().id), action, subject, page.now(), facts)
+    settings, who = page.state().settings, audit.editor(me().id)
+    audit.record(session, settings, who, action, subject, page.now(), facts)
 
 
 def show(template: str, status: int = 200, **values: Any) -> Response:
@@ -114,7 +121,7 @@ def done(endpoint: str, text: str, **values: Any) -> AnyResponse:
 
 def refused(endpoint: str, error: NewsletterError, **values: Any) -> AnyResponse:
     """Say why it was not done, and show the page one came from."""
-    say(str(error), "error")
+    flash(error.in_(page.locale()), "error")
     return redirect(url_for(endpoint, **values), 303)
 
 
@@ -146,7 +153,8 @@ def _sign_in_first() -> AnyResponse:
 
 def _is_fresh() -> bool:
     within = current_app.config["SECURITY_FRESHNESS"]
-    return bool(current_user) and check_and_update_authn_fresh(within, within, "session")
+    grace = current_app.config["SECURITY_FRESHNESS_GRACE_PERIOD"]
+    return bool(current_user) and check_and_update_authn_fresh(within, grace, "session")
 
 
 def _prove_it() -> AnyResponse:

@@ -4,13 +4,22 @@ from flask import Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter import audit, i18n
+from newsletter.audit import Fault
 from newsletter.editors import people
-from newsletter.i18n import _
+from newsletter.i18n import _, translate
 from newsletter.models import Entry, Role
 from newsletter.web.desk.ground import blueprint, needs, row_number, say, show
 from newsletter.web.page import locale, state
 
 LINES = 50
+FAULTS = {
+    Fault.MISSING: _("Regel %(number)s ontbreekt."),
+    Fault.ALTERED: _("Regel %(number)s is niet wat er geschreven is."),
+    Fault.OTHER: _("Regel %(number)s is niet de regel die genoteerd is."),
+    Fault.CUT_OFF: _("Regel %(number)s is genoteerd, maar het logboek stopt eerder."),
+    Fault.EMPTY: _("Het logboek is leeg, maar er zijn wel medewerkers."),
+    Fault.UNGUARDED: _("De databank laat toe dat iemand regels wijzigt."),
+}
 
 
 @blueprint.get("/log")
@@ -40,12 +49,16 @@ def log() -> Response:
 def verify_log() -> AnyResponse:
     """Walk the whole chain."""
     with state().database.read() as session:
-        verdict = audit.verify(session)
-    if verdict.broken is None:
-        say(_("De keten klopt: geen enkele regel is gewijzigd."))
+        verdict = audit.verify(session, state().settings)
+    if broken := verdict.broken:
+        where = translate(locale(), FAULTS[broken.fault], number=broken.number)
+        say(
+            _("Het logboek klopt niet. %(where)s Verwittig je systeembeheerder."),
+            "error",
+            where=where,
+        )
     else:
-        broken = _("De keten is gebroken: %(where)s. Verwittig je systeembeheerder.")
-        say(broken, "error", where=verdict.broken)
+        say(_("Het logboek klopt: geen enkele regel is gewijzigd."))
     return redirect(url_for("desk.log"), 303)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from flask import Response, request
+from flask import Response, redirect, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -12,7 +12,7 @@ from newsletter.editors import people as room
 from newsletter.errors import FixRequest
 from newsletter.i18n import _, translate
 from newsletter.models import Editor, Role
-from newsletter.web.desk.ground import blueprint, done, needs, record, refused, show
+from newsletter.web.desk.ground import blueprint, done, me, needs, record, refused, show
 from newsletter.web.page import locale, now, state
 
 Change = Callable[[Session, Editor, datetime], object]
@@ -49,6 +49,21 @@ def invite_again(number: int) -> AnyResponse:
     return _change(number, "editor.invite", room.invite, _("De uitnodiging is onderweg."))
 
 
+@blueprint.get("/people/<issue:number>/<any(role,deactivate,reset):change>")
+@needs(Role.ADMINISTRATOR, fresh=True)
+def people_sure(number: int, change: str) -> AnyResponse:
+    """What a change of somebody will do, and the button that does it."""
+    try:
+        with state().database.read() as session:
+            one = room.get(session, number)
+        role = _role(request.args.get("role", "")) if change == "role" else one.role
+    except FixRequest as error:
+        return refused("desk.people", error)
+    if change == "role" and role is one.role:
+        return redirect(url_for("desk.people"), 303)
+    return show("people_sure.html", one=one, change=change, role=role)
+
+
 @blueprint.post("/people/<issue:number>/role")
 @needs(Role.ADMINISTRATOR, fresh=True)
 def change_role(number: int) -> AnyResponse:
@@ -67,6 +82,18 @@ def deactivate(number: int) -> AnyResponse:
     return _change(
         number, "editor.deactivate", room.deactivate, _("Deze account is uitgeschakeld.")
     )
+
+
+@blueprint.post("/people/<issue:number>/reset")
+@needs(Role.ADMINISTRATOR, fresh=True)
+def reset(number: int) -> AnyResponse:
+    """Let somebody who lost a telephone begin anew."""
+
+    def change(session: Session, editor: Editor, moment: datetime) -> None:
+        room.reset(session, editor, moment, by=me().id)
+
+    words = _("Alles is gewist om mee aan te melden. Een nieuwe uitnodiging is onderweg.")
+    return _change(number, "editor.reset", change, words)
 
 
 @blueprint.post("/people/<issue:number>/reactivate")

@@ -1,11 +1,11 @@
-/* Issues on the desk: numbers that stay fresh while an issue goes, and an order that can be dragged.
-   Without it a reload shows the numbers, and buttons move the items. */
+/* Issues on the desk: a page that shows by itself that an issue begins, goes and ends, and an order
+   that can be dragged. Without it a reload shows the numbers, and buttons move the items. */
 "use strict";
 
 (function () {
   const EVERY = 4000; // ms
+  const state = document.getElementById("state");
   const progress = document.getElementById("progress");
-  const going = ["sending", "paused"];
   let spoken = -1;
 
   function show(found) {
@@ -15,7 +15,7 @@
     const bar = document.getElementById("share");
     bar.max = 100;
     bar.value = found.share;
-    document.getElementById("state").textContent = found.state;
+    state.textContent = found.state;
     const tenth = Math.floor(found.share / 10);
     const said = document.getElementById("spoken");
     if (tenth !== spoken) said.textContent = said.dataset.words.replace("{share}", found.share);
@@ -23,12 +23,13 @@
   }
 
   async function look() {
+    if (document.hidden) return setTimeout(look, EVERY);
     try {
-      const answer = await fetch(progress.dataset.url, { headers: { Accept: "application/json" } });
+      const answer = await fetch(state.dataset.url, { headers: { Accept: "application/json" } });
       if (!answer.ok || answer.redirected) return;
       const found = await answer.json();
-      show(found);
-      if (found.key !== progress.dataset.key) {
+      if (progress) show(found);
+      if (found.key !== state.dataset.key) {
         location.reload(); // other buttons
         return;
       }
@@ -37,7 +38,7 @@
     }
     setTimeout(look, EVERY);
   }
-  if (progress && going.includes(progress.dataset.key)) setTimeout(look, EVERY);
+  if (state && state.dataset.url) setTimeout(look, EVERY);
 
   const list = document.getElementById("order");
   if (!list) return;

@@ -42,16 +42,19 @@
         keepalive: last === true,
         headers: { Accept: "application/json", "X-CSRFToken": form.elements.csrf_token.value },
       });
-      if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
+      if (!answer.ok || answer.redirected) throw answer;
       const found = await answer.json();
       keeping.textContent = found.kept;
       trouble.textContent = "";
       remarks.innerHTML = found.remarks;
+      form.dispatchEvent(new Event("kept"));
       show();
-    } catch {
+    } catch (why) {
       if (leaving) return;
+      form.dispatchEvent(new Event("refused"));
       changed = true;
-      keeping.textContent = trouble.textContent = keeping.dataset.failed;
+      const ended = why.redirected || why.status === 400 || why.status === 403;
+      keeping.textContent = trouble.textContent = keeping.dataset[ended ? "ended" : "failed"];
       timer = setTimeout(keep, 5 * WAIT);
     }
   }

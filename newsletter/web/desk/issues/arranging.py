@@ -12,9 +12,8 @@ from newsletter.issues import arranging as room
 from newsletter.issues import intros
 from newsletter.models import Role
 from newsletter.web.desk.ground import blueprint, needs, record, say, show
-from newsletter.web.desk.issues import words
 from newsletter.web.desk.issues.ground import NUMBER, back, can_arrange, change, known, say_why_not
-from newsletter.web.page import state
+from newsletter.web.page import locale, state
 
 LANGUAGE = f"<any({','.join(LOCALES)}):language>"
 LONGEST = 5000  # characters of an intro
@@ -62,7 +61,7 @@ def issues_intro(number: int) -> AnyResponse:
 
 
 @blueprint.post(f"{NUMBER}/intro/{LANGUAGE}")
-@needs(Role.EDITOR)
+@needs(Role.EDITOR, typed={"text": _("Inleiding")})
 def issues_write(number: int, language: str) -> AnyResponse:
     """Write them in one language; empty is none."""
     text = request.form.get("text", "").replace("\r\n", "\n")
@@ -71,13 +70,13 @@ def issues_write(number: int, language: str) -> AnyResponse:
             known(session, number)
             if request.form.get("was") != _version(intros.written(session, number, language)):
                 meant = _("Iemand anders veranderde dit intussen. Jouw tekst staat hieronder nog.")
-                raise FixContent(words.said(meant))
+                raise FixContent(meant)
             if len(text) > LONGEST:
-                raise FixContent(words.said(_("Dit is te lang voor een inleiding.")))
+                raise FixContent(_("Dit is te lang voor een inleiding."))
             intros.write(session, number, language, text)
             record(session, "issue.intro", f"issue {number}", {"language": language})
     except FixContent as error:
-        return _page(number, language, text, str(error))
+        return _page(number, language, text, error.in_(locale()))
     except FixRequest:
         say_why_not(number)
         return back(number)

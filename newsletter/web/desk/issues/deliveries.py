@@ -56,7 +56,7 @@ def issues_progress(number: int) -> Response:
         parts(found)
         | {
             "planned": words.number(found.planned),
-            "per_minute": words.number(rate),
+            "per_minute": words.pace(rate),
             "left": words.duration(left),
             "share": share,
             "state": words.said(words.STATES[issue.state]),

@@ -17,6 +17,8 @@ from newsletter.web.page import state
 
 NUMBER = "/issues/<issue:number>"
 WAITING = (IssueState.COMPILED, IssueState.HELD, IssueState.APPROVED, IssueState.SCHEDULED)
+# In these the clock may act at any moment, and the page that is open shows it.
+MOVING = (*WAITING[1:], IssueState.SENDING, IssueState.PAUSED)
 OUT = (IssueState.SENDING, IssueState.PAUSED, IssueState.SENT)
 # What may be done in which states; publishing has the last word.
 DEEDS: Mapping[str, Sequence[IssueState]] = {

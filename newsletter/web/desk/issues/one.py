@@ -13,14 +13,15 @@ from newsletter import i18n, statistics
 from newsletter.delivery import ledger
 from newsletter.editors import people
 from newsletter.errors import FixRequest
-from newsletter.i18n import LOCALES, _
+from newsletter.i18n import LOCALES, Said, _
 from newsletter.issues import approving, arranging, holding, intros, publishing
-from newsletter.models import Issue, Role
+from newsletter.models import Issue, IssueState, Role
 from newsletter.web.desk import reception
 from newsletter.web.desk.ground import blueprint, me, needs, refused, row_number, say, show
 from newsletter.web.desk.issues import words
 from newsletter.web.desk.issues.ground import (
     DEEDS,
+    MOVING,
     NUMBER,
     back,
     can_arrange,
@@ -54,13 +55,17 @@ def issues_one(number: int) -> Response:
             "places": arranging.places(session, number),
             "intros": sorted(intros.of(session, issue)),
             "approvals": _approvals(session, issue),
+            "goes": holding.goes_when_approved(session, settings, issue, moment),
             "seen": approving.fingerprint(session, settings, issue),
             "next": words.what_next(issue, lacking, moment),
             "people": [one for one in people.listed(session) if one.active],
         }
         progress = ledger.progress(session, number, moment) if issue.planned_at else None
         [standing] = statistics.issues(session, 1, number) if issue.planned_at else [None]
+        done = _has_approved(session, issue)
     deeds = {deed for deed in DEEDS if may(issue, deed)}
+    if done and (lacking or issue.state in (IssueState.APPROVED, IssueState.SCHEDULED)):
+        deeds.discard("approve")
     if progress is None or not progress.refused:
         deeds.discard("retry")
     rate, left = pace(issue, progress, moment) if progress else (0.0, None)
@@ -73,6 +78,7 @@ def issues_one(number: int) -> Response:
         rate=rate,
         left=left,
         arranges=can_arrange(issue),
+        moves=issue.state in MOVING,
         lacking=lacking,
         needed=settings.approvals,
         languages=LOCALES,
@@ -89,7 +95,7 @@ def issues_preflight(number: int) -> Response:
     with state().database.read() as session:
         issue = known(session, number)
         found = publishing.check(session, state().settings, issue, now())
-    findings: dict[tuple[str, str, str, str], list[str]] = {}
+    findings: dict[tuple[str, str, Said, Said], list[str]] = {}
     for locale, one in found:
         key = (one.grade, one.rule, one.message, one.where)
         findings.setdefault(key, []).append(i18n.own_name(locale))
@@ -155,14 +161,22 @@ def _lacking(session: Session, issue: Issue) -> int:
     return approving.missing(session, state().settings, issue)
 
 
+def _has_approved(session: Session, issue: Issue) -> bool:
+    """Has who is signed in approved of the issue as it is?"""
+    rows = approving.given(session, state().settings, issue)
+    return any(one.counts and one.approval.editor_id == me().id for one in rows)
+
+
 def _approvals(session: Session, issue: Issue) -> Sequence[Yes]:
-    """Who approved and when; after planning nobody asks any more whether one still counts."""
+    """Who approved and when; once planned, what the last of them approved is what counted."""
     names = {one.id: one.name for one in people.listed(session)}
-    rows = []
-    for one in approving.given(session, state().settings, issue):
+    given, rows = approving.given(session, state().settings, issue), []
+    for one in given:
         by = one.approval.editor_id
         name = names.get(by, "") if by else words.said(_("de opdrachtregel"))
-        void = "" if one.counts or issue.planned_at is not None else _void(one.changed)
+        counted = one.approval.hash == given[-1].approval.hash
+        counts = one.counts if issue.planned_at is None else counted
+        void = "" if counts else _void(one.changed)
         rows.append(Yes(name, one.approval.at, void))
     return rows
 

@@ -60,6 +60,11 @@ def number(value: float) -> str:
     return i18n.number(round(value), locale())
 
 
+def pace(per_minute: float) -> str:
+    """How many go in a minute."""
+    return said(_("minder dan 1")) if 0 < per_minute < 1 else number(per_minute)
+
+
 def duration(value: timedelta | None) -> str:
     """How long something takes, roughly; a dash when nobody knows."""
     return format_timedelta(value, locale=i18n.region(locale())) if value else "–"

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 from flask import request
 
 from newsletter.content import matter, translations
+from newsletter.content.library import NO_STORY
 from newsletter.content.matter import NotAForm, Value
 from newsletter.content.safety import strip
 from newsletter.content.translations import shared
-from newsletter.i18n import _
+from newsletter.i18n import Said, _
 from newsletter.issues.previewing import Remark
 from newsletter.web.desk.items.access import Work, skeleton
 from newsletter.web.page import now
@@ -42,8 +43,13 @@ LABELS = {
     "body": _("Tekst"),
     "text": _("Hele bestand"),
 }
+# What somebody writes in the form: shown again when it came too late.
+FIRST = ("text", "body", "title", "summary")
+TYPED = {name: LABELS[name] for name in (*FIRST, *LABELS) if name != "status"} | {
+    "picture_alt": LABELS["image_alt"],
+    "picture_credit": LABELS["image_credit"],
+}
 _KEY = re.compile(r"([a-z_]+):")
-_MISSING = re.compile(r"The key '([a-z_]+)' is missing")
 
 
 class Placed(NamedTuple):
@@ -178,7 +184,7 @@ def _lines(text: str) -> dict[int, str]:
     return found
 
 
-def _named(message: str) -> str:
-    """The field that a message about a missing key names."""
-    found = _MISSING.match(message)
-    return found[1] if found else "body" if message.startswith("There is no text") else ""
+def _named(message: Said) -> str:
+    """The field that a message speaks of without being on one of its lines: a key is missing, or
+    the whole story."""
+    return "body" if message == NO_STORY else str(dict(message.values).get("key", ""))

@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from newsletter import i18n
 from newsletter.content import matter, submitting, writing
 from newsletter.editors import people
-from newsletter.i18n import DEFAULT, LOCALES, _
+from newsletter.i18n import DEFAULT, LOCALES, Said, _
 from newsletter.issues import drafting, stock
 from newsletter.issues.stock import Stage, Wish
 from newsletter.models import Role
@@ -76,7 +76,7 @@ def items_new() -> Response:
 
 
 @blueprint.post("/items")
-@needs(Role.WRITER)
+@needs(Role.WRITER, typed={"title": _("Titel")})
 def items_make() -> AnyResponse:
     """Begin a new item: an unsaved text under a name that is free."""
     title = " ".join(request.form.get("title", "").split())
@@ -92,7 +92,7 @@ def items_make() -> AnyResponse:
     return redirect(url_for("desk.items_text", slug=slug, language=DEFAULT), 303)
 
 
-def _broken() -> list[tuple[str, str, str]]:
+def _broken() -> list[tuple[str, str, Said]]:
     """What has to be mended on the shelf before anything is sent: slug, language, what."""
     if not me().may(Role.EDITOR):
         return []
@@ -100,5 +100,5 @@ def _broken() -> list[tuple[str, str, str]]:
     for finding in state().library.check():
         stem, _dot, language = finding.path.name.removesuffix(".md").rpartition(".")
         is_item = "items" in finding.path.parts and language in LOCALES
-        found.append((stem if is_item else "", language, str(finding)))
+        found.append((stem if is_item else "", language, finding.said))
     return found

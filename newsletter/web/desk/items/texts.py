@@ -38,7 +38,7 @@ def items_text(slug: str, language: str) -> Response:
 
 
 @blueprint.post(ONE)
-@needs(Role.WRITER)
+@needs(Role.WRITER, typed=form.TYPED)
 def items_save(slug: str, language: str) -> AnyResponse:
     """Save the text, when nobody else did meanwhile."""
     with state().database.read() as session:
@@ -58,13 +58,13 @@ def items_save(slug: str, language: str) -> AnyResponse:
         return _form(work, text, base, 422, remarks)
     except (FixRequest, TryLater) as error:
         _keep(work, base, text)
-        return _form(work, text, base, 422, [Remark("stop", None, str(error))])
+        return _form(work, text, base, 422, _stops(error))
     _log(work, saved)
     return done("desk.items_text", _("De tekst is bewaard."), slug=slug, language=language)
 
 
 @blueprint.post(f"{ONE}/keep")
-@needs(Role.WRITER)
+@needs(Role.WRITER, typed=form.TYPED)
 def items_keep(slug: str, language: str) -> AnyResponse:
     """Keep what was typed, without saving it; for a script, or to look at the preview."""
     with state().database.read() as session:
@@ -112,7 +112,7 @@ def items_delete(slug: str, language: str) -> AnyResponse:
 
 
 @blueprint.post(f"{ONE}/picture")
-@needs(Role.WRITER)
+@needs(Role.WRITER, typed=form.TYPED)
 def items_picture(slug: str, language: str) -> AnyResponse:
     """Take in a picture, above the story or at the end of its text; the rest is kept as typed."""
     with state().database.read() as session:
@@ -130,12 +130,16 @@ def items_picture(slug: str, language: str) -> AnyResponse:
             name = receiving.receive(pen, upload.read(), upload.filename)
     except (FixRequest, FixContent, TryLater) as error:
         _keep(work, base, text)
-        return _form(work, text, base, 422, [Remark("stop", None, str(error))])
+        return _form(work, text, base, 422, _stops(error))
     above = request.form.get("picture_place") != "text"
     _keep(work, base, form.with_picture(text, name, alt, credit, above=above))
     with state().database.write() as session:
         record(session, "item.picture", f"item {slug}", {"picture": name})
     return done("desk.items_text", _("De foto staat in je tekst."), slug=slug, language=language)
+
+
+def _stops(error: NewsletterError) -> list[Remark]:
+    return [Remark("stop", None, told) for told in error.said]
 
 
 def _form(

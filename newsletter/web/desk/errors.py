@@ -1,0 +1,77 @@
+"""The pages of HTTP errors below /desk: in the desk's own layout, with a way on."""
+
+import math
+from collections.abc import Mapping
+from datetime import timedelta
+
+from babel.dates import format_timedelta
+from flask import Response, request
+from werkzeug.exceptions import HTTPException, TooManyRequests
+
+from newsletter import i18n
+from newsletter.i18n import _
+from newsletter.web.accounts import typed
+from newsletter.web.desk.ground import show
+from newsletter.web.page import locale
+
+ERRORS: Mapping[int, tuple[str, str]] = {
+    400: (
+        _("Dit verzoek klopt niet"),
+        _("Je browser stuurde iets wat we niet begrijpen. Ga terug en probeer het opnieuw."),
+    ),
+    403: (
+        _("Dat mag je niet"),
+        _("Je rol laat dit niet toe. Vraag het aan je beheerder."),
+    ),
+    404: (
+        _("Deze pagina bestaat niet"),
+        _("Misschien is het adres niet helemaal overgenomen, of is weg wat hier stond."),
+    ),
+    405: (
+        _("Dat kan hier niet"),
+        _("Deze pagina kan niet op die manier opgevraagd worden."),
+    ),
+    413: (
+        _("Dat is te veel"),
+        _("Wat je stuurde, is te groot. Er is niets bewaard."),
+    ),
+    422: (
+        _("Dit kan de redactie niet tonen"),
+        _("Dit bestand is geen leesbare tekst (UTF-8). Verbeter het in de map."),
+    ),
+    429: (
+        _("Even geduld"),
+        _("Er kwamen te veel pogingen na elkaar."),
+    ),
+    500: (
+        _("Er ging iets mis bij ons"),
+        _("Het ligt niet aan jou. Probeer het straks opnieuw."),
+    ),
+    503: (
+        _("Even geduld"),
+        _("Het is nu druk. Wacht een minuut en doe het dan opnieuw; er is niets verloren."),
+    ),
+}
+
+
+def explained(error: HTTPException, code: int) -> Response:
+    """The page of an error of the desk, with its status."""
+    title, advice = ERRORS.get(code, ERRORS[400 if code < 500 else 500])
+    return show(
+        "error.html",
+        code,
+        title=title,
+        advice=advice,
+        wait=_wait(error),
+        back=typed.way_back() if request.method == "POST" else None,
+    )
+
+
+def _wait(error: HTTPException) -> str:
+    """How long somebody who tried too often has to wait, in words: "9 minuten"."""
+    seconds = error.retry_after if isinstance(error, TooManyRequests) else None
+    if not isinstance(seconds, int):
+        return ""
+    whole = timedelta(minutes=math.ceil(seconds / 60))
+    place = i18n.region(locale())
+    return format_timedelta(whole, granularity="minute", threshold=1.5, locale=place)
