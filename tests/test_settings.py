@@ -96,6 +96,11 @@ def test_defaults_are_good_for_development(tmp_path: Path) -> None:
         ("MAIL_DEFAULT_SENDER", "A <a b@c.de>"),
         ("MAIL_SERVER", "é..x"),
         ("REPLY_TO", "x@"),
+        ("BOUNCE_WARN", "2"),
+        ("BOUNCE_PAUSE", "101 %"),
+        ("BOUNCE_WARN", "6 %"),  # more than BOUNCE_PAUSE
+        ("COMPLAINT_PAUSE", "-1 %"),
+        ("FORWARD_RATE", "60"),
     ],
 )
 def test_nonsense_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
@@ -165,6 +170,12 @@ def test_plaintext_to_another_machine_needs_a_yes(tmp_path: Path) -> None:
     load(tmp_path, MAIL_SERVER="127.0.0.1")
     load(tmp_path, MAIL_SERVER="relay.example", MAIL_ALLOW_PLAINTEXT="1")
     load(tmp_path, MAIL_SERVER="relay.example", MAIL_USE_SSL="ja")
+
+
+def test_shares_are_read_in_per_cent(tmp_path: Path) -> None:
+    found = load(tmp_path, BOUNCE_WARN="0.25%", COMPLAINT_PAUSE="1 %")
+    assert (found.bounce_warn, found.complaint_pause) == (0.0025, 0.01)
+    assert (found.bounce_pause, found.complaint_warn) == (0.05, 0.001)
 
 
 def test_env_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
 from email.utils import parseaddr
@@ -14,10 +13,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
+from newsletter.settings.rates import Rate as Rate
+from newsletter.settings.rates import limit, rate, share
+
 Parser = Callable[[Any], Any]
 MAILBOX = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 HOST = re.compile(r"[A-Za-z0-9:]([A-Za-z0-9.:_-]*[A-Za-z0-9])?")
-SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 YES = {"1", "yes", "true", "on", "ja"}
 NO = {"0", "no", "false", "off", "nee", ""}
 
@@ -146,41 +147,6 @@ def ips(value: Any) -> tuple[str, ...]:
         raise ValueError("must be IP addresses separated by commas") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """So many messages in so many seconds."""
-
-    count: int
-    seconds: int
-
-
-def rate(value: Any) -> Rate | None:
-    """`600/minute`, or nothing."""
-    text = as_text(value)
-    if not text:
-        return None
-    found = re.fullmatch(r"(\d{1,9})\s*/\s*(second|minute|hour|day)", text)
-    if not found or not int(found[1]):
-        raise ValueError("must be of the form 600/minute (second, minute, hour or day)")
-    return Rate(int(found[1]), SECONDS[found[2]])
-
-
-def limit(value: Any) -> Rate:
-    """`10/hour`; there is always one."""
-    found = rate(value)
-    if found is None:
-        raise ValueError("must be of the form 10/hour (second, minute, hour or day)")
-    return found
-
-
-def share(value: Any) -> float:
-    """`2 %`, as a share of 1."""
-    found = re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?)\s*%", as_text(value))
-    if not found or float(found[1]) > 100:
-        raise ValueError("must be a share such as 2 % or 0.1 %, at most 100 %")
-    return float(found[1]) / 100
-
-
 def domain_rates(value: Any) -> dict[str, Rate]:
     """`domain = rate; domain = rate`."""
     rates: dict[str, Rate] = {}
@@ -273,13 +239,6 @@ def _check_rule(name: str, rule: str) -> None:
 
 
 PARSERS: dict[str, Parser] = {
-    **dict.fromkeys(
-        ("MAIL_USE_TLS", "MAIL_USE_SSL", "MAIL_ALLOW_PLAINTEXT", "MAIL_SMTPUTF8"), yes_no
-    ),
-    **dict.fromkeys(("DKIM_DOMAIN", "DKIM_SELECTOR", "DKIM_ED25519_SELECTOR"), host),
-    **dict.fromkeys(("DKIM_KEY_FILE", "DKIM_ED25519_KEY_FILE"), file),
-    **dict.fromkeys(("BOUNCE_WARN", "BOUNCE_PAUSE"), share),
-    **dict.fromkeys(("COMPLAINT_WARN", "COMPLAINT_PAUSE"), share),
     "NEWSLETTER_ENV": one_of("development", "production"),
     "SECRET_KEY": secret,
     "SECRET_KEY_FALLBACKS": secrets,
@@ -294,12 +253,21 @@ PARSERS: dict[str, Parser] = {
     "TRUSTED_PROXIES": number(0, 10),
     "WEB_PROCESSES": number(1, 64),
     "MAIL_PORT": number(1, 65535),
+    "MAIL_USE_TLS": yes_no,
+    "MAIL_USE_SSL": yes_no,
+    "MAIL_ALLOW_PLAINTEXT": yes_no,
     "MAIL_DEFAULT_SENDER": sender,
     "MAIL_TIMEOUT": number(1, 3600),
     "REPLY_TO": address,
     "FORWARD_RATE": rate,
+    "MAIL_SMTPUTF8": yes_no,
     "MAIL_OUTGOING": ips,
     "RETURN_PATH": address,
+    "DKIM_DOMAIN": host,
+    "DKIM_SELECTOR": host,
+    "DKIM_KEY_FILE": file,
+    "DKIM_ED25519_SELECTOR": host,
+    "DKIM_ED25519_KEY_FILE": file,
     "CATCHER_PORT": number(1, 65535),
     "CADENCES": cadences,
     "EDITORS": addresses,
@@ -318,6 +286,10 @@ PARSERS: dict[str, Parser] = {
     "DELIVERY_GIVE_UP": number(0, 24 * 14, float),
     "FAILURE_SHARE": number(0, 1, float),
     "FAILURE_SAMPLE": number(1, 100_000),
+    "BOUNCE_WARN": share,
+    "BOUNCE_PAUSE": share,
+    "COMPLAINT_WARN": share,
+    "COMPLAINT_PAUSE": share,
     "REPUTATION_SAMPLE": number(1, 1_000_000),
     "RELAY_REST_SECONDS": number(1, 3600),
     "GRACE_SECONDS": number(0, 3600),
