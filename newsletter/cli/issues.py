@@ -175,9 +175,12 @@ def resume(number: int) -> None:
     """Go on with a paused or stopped issue; sends what was held in doubt."""
     office = open_office()
     with office.database.write() as session:
-        publishing.resume(session, office.settings, number, utcnow())
+        lacking = publishing.resume(session, office.settings, number, utcnow())
         log(session, "issue.resume", f"issue {number}")
-    click.echo(f"Issue {number} goes on.")
+    if lacking:
+        click.echo(f"Issue {number} waits for {lacking} more approval(s), as before.")
+    else:
+        click.echo(f"Issue {number} goes on.")
 
 
 def _outside_links(session: Session, office: Office, issue: Issue) -> dict[str, str]:

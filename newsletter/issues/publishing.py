@@ -146,20 +146,27 @@ def stop(session: Session, number: int, now: datetime) -> None:
 
 def resume(
     session: Session, settings: Settings, number: int, now: datetime, ahead: Ahead = None
-) -> None:
-    """Go on with a paused or stopped issue; rows held in doubt are sent once more."""
+) -> int:
+    """Go on with a paused or stopped issue; rows held in doubt are sent once more.
+
+    Returns 0; or how many approvals an issue that was stopped before it was planned still takes:
+    then it waits for them as it did before, and nothing is sent.
+    """
     issue = get(session, number)
     if issue.state is IssueState.SENDING:
         ledger.release_held(session, number, now, send=True)
-        return
+        return 0
     _require(issue, IssueState.PAUSED, IssueState.STOPPED, IssueState.HELD, verb="resumed")
     if issue.planned_at is None:
         issue.state, issue.why = IssueState.COMPILED, None
-        send(session, settings, number, now, ahead)
-        return
+        lacking = approvals_missing(session, settings, issue)
+        if not lacking:
+            send(session, settings, number, now, ahead)
+        return lacking
     issue.state, issue.why, issue.ask_at = IssueState.SENDING, None, None
     issue.slot = None  # a person has decided: it is not late any more
     ledger.release_held(session, number, now, send=True)
+    return 0
 
 
 def retry(session: Session, number: int) -> int:

@@ -179,10 +179,25 @@ def test_an_intro_is_written_and_nobodys_is_lost(room: Newsroom) -> None:
     assert late.status_code == 422
     assert "Iemand anders veranderde dit" in late.text
     assert "Iets heel anders." in late.text, "what was typed is not lost"
+    assert "Dag lezer." in late.text, "nor is what somebody else wrote overwritten unseen"
     with room.database.read() as session:
         assert session.scalars(select(Intro.markdown)).all() == ["Dag lezer."]
     wrong = client.send(path, text="<script>", was="x")
     assert wrong.status_code == 422
+
+
+def test_an_issue_stopped_before_its_plan_waits_for_approval_again(open_newsroom: Open) -> None:
+    room = open_newsroom(approvals=1)
+    client, number = room.desk(Role.PUBLISHER), room.issue()
+    path = f"/desk/issues/{number}"
+    client.send(f"{path}/stop")
+    assert "wacht opnieuw op goedkeuring, 1 keer" in client.get(f"{path}/resume").text
+    client.send(f"{path}/resume")
+    assert room.state() is IssueState.COMPILED, "so that it can be approved and sent"
+    assert "wacht opnieuw op goedkeuring" in client.get(path).text
+    client.send(f"{path}/approve", seen=seen(client))
+    client.send(f"{path}/send")
+    assert room.state() is IssueState.SENDING
 
 
 def test_the_preflight_and_a_proof(room: Newsroom) -> None:

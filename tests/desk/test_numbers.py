@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
@@ -68,6 +69,9 @@ def test_each_chart_has_its_table_and_its_file(counted: Desk) -> None:
         assert answer.content_type == "text/csv; charset=utf-8"
         assert len(rows(answer.text)[0]) >= 2
     assert rows(client.get("/desk/numbers/leaving.csv").text)[1][1] == "1"
+    for name in ("readers", "growth", "confirmations"):  # a spreadsheet can sort them
+        for row in rows(client.get(f"/desk/numbers/{name}.csv").text)[1:]:
+            assert re.fullmatch(r"\d{4}-\d\d(-\d\d)?", row[0])
     assert rows(client.get("/desk/numbers/issues.csv").text)[1:] == [
         ["2", "12", "0", "0", "0", "0", "12"],
         ["1", "12", "11", "1", "0", "0", "0"],

@@ -1,11 +1,13 @@
 """Every route of the desk, with every role, and with nobody."""
 
+from typing import Any
+
 import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
 from newsletter.editors.people import may
-from newsletter.models import Role
+from newsletter.models import Base, Role
 from newsletter.web.accounts import gate
 from tests.desk.conftest import Desk
 
@@ -67,6 +69,26 @@ def test_every_route_with_every_role(desk: Desk, role: Role) -> None:
         if needed := getattr(view, "needs", None):
             refused = _ask(desk, rule, role) == 403
             assert refused is not may(role, needed), f"{rule.endpoint} with {role}"
+
+
+@pytest.mark.sqlite("who may see a page does not depend on the database")
+def test_looking_changes_nothing_and_signs_nobody_out(desk: Desk) -> None:
+    client = desk(Role.ADMINISTRATOR)
+    client.get("/desk/")  # it is noted once in a while that a sign-in is used
+    before = _everything(desk)
+    for rule in rules(desk.app):
+        path = path_of(desk.app, rule)
+        if "GET" in (rule.methods or ()):
+            client.get(path)
+            client.head(path)
+            assert _everything(desk) == before, path
+            assert client.get("/desk/account").status_code == 200, path
+
+
+def _everything(desk: Desk) -> list[tuple[str, list[Any]]]:
+    with desk.database.read() as session:
+        tables = Base.metadata.sorted_tables
+        return [(table.name, session.execute(table.select()).all()) for table in tables]
 
 
 @pytest.mark.sqlite("forms do not depend on the database")

@@ -139,13 +139,26 @@ def _enter() -> AnyResponse | None:
         request.max_content_length = LARGEST_FORM
         counts = _recognise()
     if request.method in ("GET", "HEAD", "OPTIONS"):
-        return None
+        return _home() if _asks_for_no_code() else None
     if request.headers.get("Sec-Fetch-Site") in OUTSIDE:
         raise BadRequest
     if not counts:
         return _ended()
     csrf.protect()
     return None
+
+
+def _asks_for_no_code() -> bool:
+    """Is this the page for a code, looked at by who is signed in and sets up nothing?
+
+    Flask-Security would sign them out, and a link of anybody's could do that.
+    """
+    page = request.endpoint == "security.two_factor_token_validation"
+    return page and present() is not None and browser.get("tf_state") != "validating_profile"
+
+
+def _home() -> AnyResponse:
+    return redirect(url_for("desk.home"), 302)
 
 
 def _ended() -> AnyResponse:

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TypeAlias
 
@@ -61,6 +61,7 @@ class Sheet:
     chart: Chart | None = None
     told: str = ""
     links: tuple[str, ...] = ()  # of each row, if any
+    periods: tuple[str, ...] = ()  # days or months (ISO 8601), for a spreadsheet to sort by
 
 
 Make: TypeAlias = Callable[[Session], Sheet]
@@ -75,7 +76,8 @@ def readers(session: Session) -> Sheet:
     cells = [
         (name, row.readers, row.joined, row.gone) for name, row in zip(names, rows, strict=True)
     ]
-    return _sheet("readers", _("Lezers per maand"), heads, cells, chart)
+    made = _sheet("readers", _("Lezers per maand"), heads, cells, chart)
+    return replace(made, periods=tuple(row.period for row in rows))
 
 
 def growth(session: Session) -> Sheet:
@@ -93,7 +95,8 @@ def growth(session: Session) -> Sheet:
         (name, row.joined, row.gone, row.readers) for name, row in zip(names, rows, strict=True)
     ]
     title = _("Groei van de laatste dertig dagen")
-    return _sheet("growth", title, heads, cells, charts.columns(names, series))
+    made = _sheet("growth", title, heads, cells, charts.columns(names, series))
+    return replace(made, periods=tuple(row.period for row in rows))
 
 
 def confirmations(session: Session) -> Sheet:
@@ -112,7 +115,8 @@ def confirmations(session: Session) -> Sheet:
         (_said(_("Bevestigd")), [cell[2] for cell in cells]),
     ]
     heads = (_("Maand"), _("Gevraagd"), _("Bevestigd"), _("Uit een lijst"))
-    return _sheet("confirmations", _("Bevestigingen"), heads, cells, charts.columns(names, series))
+    made = _sheet("confirmations", _("Bevestigingen"), heads, cells, charts.columns(names, series))
+    return replace(made, periods=tuple(months))
 
 
 def leaving(session: Session) -> Sheet:
@@ -226,7 +230,9 @@ def as_csv(sheet: Sheet) -> str:
     text = io.StringIO()
     writer = csv.writer(text, delimiter=";")
     writer.writerow(_harmless(cell) for cell in sheet.columns)
-    writer.writerows([_harmless(cell) for cell in row] for row in sheet.rows)
+    firsts = sheet.periods or [row[0] for row in sheet.rows]
+    for first, row in zip(firsts, sheet.rows, strict=True):
+        writer.writerow([_harmless(first), *(_harmless(cell) for cell in row[1:])])
     return f"\ufeff{text.getvalue()}"
 
 

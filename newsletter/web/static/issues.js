@@ -26,12 +26,11 @@
     if (document.hidden) return setTimeout(look, EVERY);
     try {
       const answer = await fetch(state.dataset.url, { headers: { Accept: "application/json" } });
-      if (!answer.ok || answer.redirected) return;
-      const found = await answer.json();
-      if (progress) show(found);
-      if (found.key !== state.dataset.key) {
-        location.reload(); // other buttons
-        return;
+      if (answer.redirected) return location.reload(); // to sign in again
+      if (answer.ok) {
+        const found = await answer.json();
+        if (progress) show(found);
+        if (found.key !== state.dataset.key) return location.reload(); // other buttons
       }
     } catch {
       /* the next look may succeed */

@@ -99,6 +99,7 @@ def _page(number: int, language: str = "", text: str = "", problem: str = "") ->
         texts=written | ({language: text} if problem else {}),
         versions={name: _version(one) for name, one in written.items()},
         problems={language: problem} if problem else {},
+        theirs=written[language] if problem else "",
     )
 
 

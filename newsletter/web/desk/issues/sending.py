@@ -71,22 +71,28 @@ def issues_do(number: int, deed: str) -> AnyResponse:
             if may(known(session, number), deed):
                 ahead = publishing.ready_to_send(session, settings, at, number)
 
+    done = DONE[deed]
+
     def act(session: Session) -> Mapping[str, Any] | None:
+        nonlocal done
         match deed:
             case "send":
                 return {"deliveries": publishing.send(session, settings, number, at, ahead)}
             case "stop":
                 publishing.stop(session, number, at)
             case "resume":
-                publishing.resume(session, settings, number, at, ahead)
+                if publishing.resume(session, settings, number, at, ahead):
+                    done = _("Het nummer wacht opnieuw op goedkeuring.")
             case _:
-                return {"deliveries": publishing.retry(session, number)}
+                count = publishing.retry(session, number)
+                done = done if count else _("Er was niets om opnieuw te versturen.")
+                return {"deliveries": count}
         return None
 
     failed = change(number, f"issue.{deed}", act)
     if failed is not None:
         return failed
-    say(DONE[deed])
+    say(done)
     return back(number)
 
 
