@@ -95,14 +95,14 @@ def changed(message_id: str, reason: str | None, **values: Any) -> dict[str, Any
 
 def ses(message_id: str, what: str = "Bounce", source: str = "", **values: Any) -> dict[str, Any]:
     """What SES says of a mail whose headers it was asked for."""
-    part = {
+    parts: dict[str, dict[str, Any]] = {
         "Bounce": {
             "bounceType": "Permanent",
             "bounceSubType": "General",
             "bouncedRecipients": [recipient("5.1.1", "smtp; 550 5.1.1 no such user")],
         },
         "Complaint": {"complainedRecipients": [{"emailAddress": READER}]},
-    }.get(what, {})
+    }
     mail = {
         "source": source or "fiabel@nieuws.test",
         "messageId": "00000138111222aa-33322211-cccc-cccc-cccc-ddddaaaa0680-000000",
@@ -110,7 +110,7 @@ def ses(message_id: str, what: str = "Bounce", source: str = "", **values: Any) 
         "headersTruncated": False,
         "headers": [{"name": "Message-ID", "value": f"<{message_id}>"}] if message_id else [],
     }
-    return {"notificationType": what, "mail": mail, what.lower(): part | values}
+    return {"notificationType": what, "mail": mail, what.lower(): parts.get(what, {}) | values}
 
 
 def recipient(status: str, words: str) -> dict[str, str]:
