@@ -68,6 +68,13 @@ REPLY_TO = ""
 # How many of these are passed on, as 60/hour (second, minute, hour or day); the rest waits, and
 # none is lost. Empty: at once.
 FORWARD_RATE = "60/hour"
+# Providers that report by webhook what came back (docs/BOUNCES.md has the steps for each); empty:
+# that provider is not listened to. Mailgun: the HTTP webhook signing key, 32 letters and digits.
+MAILGUN_SIGNING_KEY = ""
+# Postmark: user:password of the webhook's address, such as reports:Kx… with 16 characters or more.
+POSTMARK_WEBHOOK = ""
+# Amazon SES: the topic of SNS it reports to, as arn:aws:sns:eu-west-1:123456789012:fiabel.
+SES_TOPIC_ARN = ""
 # Identity of the list (RFC 2919): a name under a domain you own, never changed afterwards.
 LIST_ID = "fiabel.list-id.nieuws.vvsg.example"
 # Sender part of Feedback-ID (Google's feedback loop): 5 to 15 characters, never changed afterwards.

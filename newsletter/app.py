@@ -36,6 +36,7 @@ from newsletter.web import (
     public,
     receipts,
     unasked,
+    webhooks,
 )
 from newsletter.web.accounts import gate, security
 from newsletter.web.desk import errors
@@ -58,6 +59,7 @@ SITES = (
     receipts,
     api,
     unasked,
+    webhooks,
     desk,
 )
 ERRORS: Mapping[int, tuple[str, str]] = {

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import config
 from newsletter import settings as settings_module
 from newsletter.errors import FixSettings
 from newsletter.settings import Settings
+from newsletter.tokens import Purpose, tokens_of
 
 PRODUCTION = {
     "NEWSLETTER_ENV": "production",
@@ -101,6 +103,12 @@ def test_defaults_are_good_for_development(tmp_path: Path) -> None:
         ("BOUNCE_WARN", "6 %"),  # more than BOUNCE_PAUSE
         ("COMPLAINT_PAUSE", "-1 %"),
         ("FORWARD_RATE", "60"),
+        ("MAILGUN_SIGNING_KEY", "short"),
+        ("POSTMARK_WEBHOOK", "a-password-without-a-user"),
+        ("POSTMARK_WEBHOOK", "user:short"),
+        ("POSTMARK_WEBHOOK", "user:een wachtwoord met é"),
+        ("SES_TOPIC_ARN", "fiabel"),
+        ("SES_TOPIC_ARN", "arn:aws:sqs:eu-west-1:123456789012:fiabel"),
     ],
 )
 def test_nonsense_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
@@ -115,9 +123,25 @@ def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
 
 
 def test_secrets_are_not_repeated_in_errors(tmp_path: Path) -> None:
-    with pytest.raises(FixSettings) as caught:
-        load(tmp_path, SECRET_KEY="hunter2")
-    assert "hunter2" not in str(caught.value)
+    for name in ("SECRET_KEY", "MAILGUN_SIGNING_KEY", "POSTMARK_WEBHOOK"):
+        with pytest.raises(FixSettings) as caught:
+            load(tmp_path, **{name: "hunter2"})
+        assert "hunter2" not in str(caught.value)
+
+
+def test_postmark_has_room_for_a_message_id(tmp_path: Path) -> None:
+    longest = "n" * 23 + ".example"
+    account = "reports:a password of Postmark's"
+    for domain in (longest, f"n{longest}"):
+        sender = {"MAIL_DEFAULT_SENDER": f"Fiabel <fiabel@{domain}>"}
+        load(tmp_path, **sender)
+        if domain == longest:
+            settings = load(tmp_path, **sender, POSTMARK_WEBHOOK=account)
+            token = tokens_of(settings).issue(Purpose.MESSAGE_ID, 2**40 - 1, datetime.now(UTC))
+            assert len(f"<{999_999_999}.{token}@{settings.mail_domain}>") == 80
+        else:
+            with pytest.raises(FixSettings, match=r"^POSTMARK_WEBHOOK needs .* 31 characters"):
+                load(tmp_path, **sender, POSTMARK_WEBHOOK=account)
 
 
 def test_production_names_all_that_is_missing(tmp_path: Path) -> None:

@@ -48,6 +48,11 @@ def plain(text: str, values: Mapping[Gap, str]) -> str:
     return GAP.sub(lambda match: values.get(Gap(match[1]), ""), text)
 
 
+# What Postmark reports of a mail, it reports with its metadata (POSTMARK_WEBHOOK); readers do not
+# get these two.
+POSTMARK = (("X-PM-KeepID", "true"), ("X-PM-Metadata-message-id", gap(Gap.MESSAGE_ID)))
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """What a template is built from."""
@@ -143,6 +148,7 @@ def _common_headers(settings: Settings, content: Content) -> list[tuple[str, str
         ("Date", gap(Gap.DATE)),
         ("Message-ID", gap(Gap.MESSAGE_ID)),
         ("Content-Language", content.locale),
+        *(POSTMARK if settings.postmark_webhook else ()),
     ]
 
 

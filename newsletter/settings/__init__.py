@@ -21,10 +21,12 @@ from dotenv.parser import parse_stream
 
 import config
 from newsletter.errors import FixSettings
+from newsletter.settings import webhooks
 from newsletter.settings.parsing import PARSERS, Parser, Rate, as_text, secret
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 SECRETS = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "MAIL_PASSWORD", "OIDC_CLIENT_SECRET"}
+SECRETS |= webhooks.SECRETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,9 @@ class Settings:
     return_path: str
     reply_to: str
     forward_rate: Rate | None
+    mailgun_signing_key: str
+    postmark_webhook: str
+    ses_topic_arn: str
     list_id: str
     feedback_sender: str
     dkim_domain: str
@@ -212,7 +217,7 @@ def _refuse_misspelling(key: str, place: str) -> None:
 
 
 def _parse(name: str, value: Any, problems: list[str]) -> Any:
-    parser: Parser = PARSERS.get(name, as_text)
+    parser: Parser = (PARSERS | webhooks.PARSERS).get(name, as_text)
     try:
         return parser(value)
     except ValueError as error:
@@ -244,7 +249,7 @@ def _contradictions(values: dict[str, Any]) -> list[str]:
         problems.append("OIDC_ISSUER and OIDC_CLIENT_ID go together; one of them is missing.")
     if values["oidc_issuer"].startswith("http:") and values["newsletter_env"] == "production":
         problems.append("OIDC_ISSUER must be an https address in production.")
-    return problems + _half_signed(values)
+    return problems + _half_signed(values) + webhooks.problems(values)
 
 
 def _half_signed(values: dict[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from email.header import decode_header, make_header
 from email.headerregistry import Address
 from email.utils import parseaddr
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -74,6 +75,22 @@ def test_header_set_of_an_issue(settings: Settings) -> None:
     assert parsed["Feedback-ID"] == "12:nl:news:fiabel1"
     assert parsed["To"] == "jan@voorbeeld.example"
     assert parsed["Archived-At"] == "<http://localhost:5000/nl/issues/12>"
+
+
+def test_only_postmark_gets_headers_of_its_own(settings: Settings, now: datetime) -> None:
+    mails: dict[str, Any] = {
+        "to": "jan@x.example",
+        "message_id": "<n@x>",
+        "now": now,
+        "kind": "confirm",
+    }
+    assert b"X-PM-" not in wire(settings, content())
+    changed = replace(settings, postmark_webhook="reports:a password of Postmark's")
+    letter = message.letter(changed, content(), **mails)
+    for raw, message_id in ((wire(changed, content()), b"<12.abc@"), (letter, b"<n@x>")):
+        assert raw_header(raw, "X-PM-KeepID") == [b"true\r\n"]
+        assert raw_header(raw, "X-PM-Metadata-message-id") == raw_header(raw, "Message-ID")
+        assert raw_header(raw, "Message-ID")[0].startswith(message_id)
 
 
 def test_fmt_15_no_auto_submitted_when_a_person_pressed_send(settings: Settings) -> None:
