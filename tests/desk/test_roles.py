@@ -1,5 +1,6 @@
 """Every route of the desk, with every role, and with nobody."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -85,7 +86,7 @@ def test_looking_changes_nothing_and_signs_nobody_out(desk: Desk) -> None:
             assert client.get("/desk/account").status_code == 200, path
 
 
-def _everything(desk: Desk) -> list[tuple[str, list[Any]]]:
+def _everything(desk: Desk) -> list[tuple[str, Sequence[Any]]]:
     with desk.database.read() as session:
         tables = Base.metadata.sorted_tables
         return [(table.name, session.execute(table.select()).all()) for table in tables]
