@@ -71,6 +71,11 @@ def tell_of_reputation(
     _tell(session, settings, {"issue": number, "what": "reputation", **counts}, now)
 
 
+def tell_of_mailbox(session: Session, settings: Settings, words: str, now: datetime) -> None:
+    """Tell every editor that the mailbox of bounces cannot be read; `words`: why, in English."""
+    _tell(session, settings, {"what": "mailbox", "words": words}, now)
+
+
 def tell_of_slots(
     session: Session,
     settings: Settings,

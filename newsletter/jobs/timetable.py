@@ -21,6 +21,7 @@ from newsletter.db import Database
 from newsletter.delivery.breaker import Breaker
 from newsletter.errors import NewsletterError
 from newsletter.jobs import counting, nightly, reports, tasks
+from newsletter.jobs.mailboxes import Postbox
 from newsletter.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Clock:
         self.library = Library(settings.content_dir, settings.timezone, settings.cadences)
         self.stopping = threading.Event()
         self.breaker = Breaker(settings)
+        self.postbox = Postbox(settings)
         self._lock_file: Any = None
         self._last_problem: dict[str, str] = {}
         self._rest_until: dict[str, float] = {}
@@ -70,6 +72,7 @@ class Clock:
             (TICK_SECONDS, self.tick),
             (COUNT_SECONDS, self.count),
             (WEIGH_SECONDS, self.weigh),
+            (self.settings.bounce_poll_seconds, self.fetch),
             (PURGE_SECONDS, self.seal_missed),
             (PURGE_SECONDS, self.purge),
             (NIGHT_SECONDS, self.forget_old),
@@ -136,6 +139,10 @@ class Clock:
     def count(self) -> None:
         """Make the desk's figures anew."""
         counting.count(self.database, self.settings, self.stopping)
+
+    def fetch(self) -> None:
+        """What lies in BOUNCE_MAILBOX is taken in."""
+        self.postbox.poll(self.database, self.stopping)
 
     def weigh(self) -> None:
         """What was refused is laid to its readers; bad shares are acted upon."""
