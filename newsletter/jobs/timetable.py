@@ -20,7 +20,7 @@ from newsletter.content.library import Library
 from newsletter.db import Database
 from newsletter.delivery.breaker import Breaker
 from newsletter.errors import NewsletterError
-from newsletter.jobs import counting, nightly, reports, tasks
+from newsletter.jobs import counting, nightly, reports, seeds, tasks
 from newsletter.jobs.mailboxes import Postbox
 from newsletter.settings import Settings
 
@@ -34,6 +34,7 @@ SEAL_SECONDS = 60
 WEIGH_SECONDS = 60
 LOG_SECONDS = 60
 TICK_SECONDS = 60
+SEED_SECONDS = 60
 COUNT_SECONDS = 45  # totals on the desk are never older than a minute
 PURGE_SECONDS = 3600
 NIGHT_SECONDS = 600  # how often it is asked whether tonight's run is still to come
@@ -73,6 +74,7 @@ class Clock:
             (COUNT_SECONDS, self.count),
             (WEIGH_SECONDS, self.weigh),
             (self.settings.bounce_poll_seconds, self.fetch),
+            (SEED_SECONDS, self.look_at_seeds),
             (PURGE_SECONDS, self.seal_missed),
             (PURGE_SECONDS, self.purge),
             (NIGHT_SECONDS, self.forget_old),
@@ -143,6 +145,10 @@ class Clock:
     def fetch(self) -> None:
         """What lies in BOUNCE_MAILBOX is taken in."""
         self.postbox.poll(self.database, self.stopping)
+
+    def look_at_seeds(self) -> None:
+        """Where issues arrived at our own readers is looked at."""
+        seeds.look(self.database, self.settings, self.stopping)
 
     def weigh(self) -> None:
         """What was refused is laid to its readers; bad shares are acted upon."""

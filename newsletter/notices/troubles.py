@@ -63,6 +63,11 @@ def _mailbox(settings: Settings, locale: str, facts: Facts) -> Letter:
     return arriving.unreachable(settings, locale, words=facts["words"])
 
 
+def _seeds(settings: Settings, locale: str, facts: Facts) -> Letter:
+    places = [(place["provider"], place["place"]) for place in facts["places"]]
+    return arriving.astray(settings, locale, number=int(facts["issue"]), places=places)
+
+
 TROUBLES: Mapping[str, Callable[[Settings, str, Facts], Letter]] = {
     "late": _late,
     "approval": _unapproved,
@@ -70,4 +75,5 @@ TROUBLES: Mapping[str, Callable[[Settings, str, Facts], Letter]] = {
     "slots": _missed,
     "reputation": _reputation,
     "mailbox": _mailbox,
+    "seeds": _seeds,
 }

@@ -127,6 +127,7 @@ class MailHost:
 @contextlib.contextmanager
 def running(users: list[str]) -> Iterator[MailHost]:
     """Mailboxes for these addresses, each with PASSWORD."""
+    mask = os.umask(0o022)  # their parts run as users of their own, and read the configuration
     folder = Path(tempfile.mkdtemp(prefix="fm"))  # short: a socket's path has 108 octets
     try:
         folder.chmod(0o755)
@@ -135,6 +136,7 @@ def running(users: list[str]) -> Iterator[MailHost]:
         with _dovecot(host, users), _postfix(host):
             yield host
     finally:
+        os.umask(mask)
         shutil.rmtree(folder)
 
 

@@ -15,8 +15,17 @@ from newsletter.bounces.mailbox import Spot, opened
 from newsletter.cli.serve.lmtp import Intake, listen
 from newsletter.db import Database
 from newsletter.delivery.sender import Sender, utcnow
+from newsletter.jobs import seeds
 from newsletter.jobs.mailboxes import Postbox
-from newsletter.models import Delivery, DeliveryState, Subscriber, SubscriberState, Suppression
+from newsletter.models import (
+    Delivery,
+    DeliveryState,
+    SeedPlace,
+    Sighting,
+    Subscriber,
+    SubscriberState,
+    Suppression,
+)
 from newsletter.settings import Settings
 from newsletter.settings.mailboxes import Account, Listener
 from tests.bounces import mailhost
@@ -104,7 +113,13 @@ def test_who_is_unknown_bounces_and_is_mailed_no_more(
     assert lying_in(host, BOX) == []
     with opened(Spot(replace(account(host, BOX), folder="Done"), PASSWORD)) as box:
         assert [len(chunk) for chunk in box.chunks(set())] == [2]
-    assert b"Subject: Nummer 1" in lying_in(host, READER)[0]
+    seeds.look(
+        planned,
+        replace(settings, seed_mailboxes=(account(host, READER),), seed_passwords=(PASSWORD,)),
+    )
+    with planned.read() as session:
+        (sighting,) = session.scalars(select(Sighting))
+    assert (sighting.place, sighting.provider) == (SeedPlace.INBOX, "localhost")
     notices.drain(planned, settings, utcnow())
     (reply,) = wait_for(lambda: lying_in(host, EDITORS), "the reply at the editors'")
     parts = [part.get_payload(decode=True) for part in email.message_from_bytes(reply).walk()]
