@@ -22,7 +22,8 @@ from dotenv.parser import parse_stream
 import config
 from newsletter.errors import FixSettings
 from newsletter.settings import mailboxes
-from newsletter.settings.mailboxes import LOOPBACK, Account, Listener, Place
+from newsletter.settings.mailboxes import LOOPBACK as LOOPBACK
+from newsletter.settings.mailboxes import Account, Listener, Place
 from newsletter.settings.parsing import PARSERS, Parser, Rate, as_text, secret
 
 SECRETS = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "MAIL_PASSWORD", "OIDC_CLIENT_SECRET"}
