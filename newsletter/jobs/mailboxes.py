@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from newsletter import limits
 from newsletter.bounces import intake
 from newsletter.bounces.intake import Counts, Incoming
-from newsletter.bounces.mailbox import Letter, Mailbox, Spot, Unreachable, opened
+from newsletter.bounces.mailbox import Mail, Mailbox, Spot, Unreachable, opened
 from newsletter.db import Database
 from newsletter.delivery.sender import utcnow
 from newsletter.errors import FixSettings
@@ -81,33 +81,27 @@ class Postbox:
             if limits.take(session, ["mailbox-trouble"], 1, limits.DAY, utcnow()):
                 trouble.tell_of_mailbox(session, self.settings, words, utcnow())
 
-    def _take(self, database: Database, box: Mailbox, chunk: list[Letter]) -> Counts:
-        taken = list[Letter]()
+    def _take(self, database: Database, box: Mailbox, chunk: list[Mail]) -> Counts:
+        taken = list[Mail]()
         counts = take_in(database, self.settings, self._incoming(box, chunk, taken))
         box.take_away(taken)
         return counts
 
-    def _incoming(
-        self, box: Mailbox, chunk: list[Letter], taken: list[Letter]
-    ) -> Iterator[Incoming]:
+    def _incoming(self, box: Mailbox, chunk: list[Mail], taken: list[Mail]) -> Iterator[Incoming]:
         """The messages to take in; `taken` gets those that then have to go."""
         people_read_here = not intake.people_read_at(self.settings)
-        for letter in chunk:
-            message = Incoming(letter.raw, source=letter.place)
-            seen = (letter.cut or people_read_here) and intake.look(self.settings, message)
-            for_people = bool(seen) and any(one.message for one in seen or ())
+        for mail in chunk:
+            message = Incoming(mail.raw, source=mail.place)
+            looks = mail.cut or people_read_here
+            for_people = looks and any(one.message for one in intake.look(self.settings, message))
             if for_people and people_read_here:
-                self._known.add(letter.key)
-            elif for_people and letter.size > LARGEST:
-                self._known.add(letter.key)
-                log.warning("A message of %d octets (%s) is too large, and stays.", *_named(letter))
+                self._known.add(mail.key)
+            elif for_people and mail.size > LARGEST:
+                self._known.add(mail.key)
+                log.warning("A message (%s) of %d octets stays.", mail.place, mail.size)
                 continue
             else:
-                taken.append(letter)
+                taken.append(mail)
                 if for_people:  # all of it is passed on
-                    message = Incoming(box.whole(letter), source=letter.place)
+                    message = Incoming(box.whole(mail), source=mail.place)
             yield message
-
-
-def _named(letter: Letter) -> tuple[int, str]:
-    return letter.size, letter.place

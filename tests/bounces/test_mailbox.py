@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from newsletter.bounces.mailbox import Spot, Unreachable, opened
 from newsletter.bounces.mailbox.imap import ImapBox
-from newsletter.bounces.mailbox.letter import PART, Letter
+from newsletter.bounces.mailbox.mail import PART, Mail
 from newsletter.db import Database
 from newsletter.jobs import mailboxes
 from newsletter.jobs.mailboxes import Postbox
@@ -165,9 +165,9 @@ def test_a_large_message_is_read_in_part_unless_it_is_passed_on(
     mine = at(settings, server.fill(folder, report, reply, person() + 4 * more))
     asked, whole = list[int](), ImapBox.whole
 
-    def ask(box: ImapBox, letter: Letter) -> bytes:
-        asked.append(letter.size)
-        return whole(box, letter)
+    def ask(box: ImapBox, mail: Mail) -> bytes:
+        asked.append(mail.size)
+        return whole(box, mail)
 
     monkeypatch.setattr(ImapBox, "whole", ask)
     counts = Postbox(mine).fetch(database)
@@ -211,7 +211,7 @@ def test_a_mailbox_that_numbers_anew_is_read_anew(server: ImapServer) -> None:
     folder = next(FOLDERS)
     spot, known = Spot(server.fill(folder, person()), PASSWORD), set[str]()
     with opened(spot) as box:
-        known.update(letter.key for chunk in box.chunks(known) for letter in chunk)
+        known.update(mail.key for chunk in box.chunks(known) for mail in chunk)
     with server.signed_in() as program:
         program.folder.delete(folder)
     server.fill(folder, person())

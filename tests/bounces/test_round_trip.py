@@ -77,7 +77,7 @@ def account(host: MailHost, user: str) -> Account:
 def lying_in(host: MailHost, user: str) -> list[bytes]:
     """The messages in somebody's mailbox."""
     with opened(Spot(account(host, user), PASSWORD)) as box:
-        return [letter.raw for chunk in box.chunks(set()) for letter in chunk]
+        return [mail.raw for chunk in box.chunks(set()) for mail in chunk]
 
 
 def bounced(database: Database) -> dict[str, bool]:

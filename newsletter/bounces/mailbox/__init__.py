@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from newsletter.bounces.mailbox import imap, maildir
-from newsletter.bounces.mailbox.letter import Letter, Unreachable
+from newsletter.bounces.mailbox.mail import Mail, Unreachable
 from newsletter.settings.mailboxes import Maildir, Place
 
-__all__ = ["Letter", "Mailbox", "Spot", "Unreachable", "opened"]
+__all__ = ["Mail", "Mailbox", "Spot", "Unreachable", "opened"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,14 @@ class Spot:
 class Mailbox(Protocol):
     """An open mailbox. Whatever fails raises Unreachable, and may be done again."""
 
-    def chunks(self, known: set[str]) -> Iterator[list[Letter]]:
+    def chunks(self, known: set[str]) -> Iterator[list[Mail]]:
         """All messages but those with a `known` key, some at a time; large ones cut short. What
         cannot be read is left where it is, and becomes known."""
 
-    def whole(self, letter: Letter) -> bytes:
+    def whole(self, mail: Mail) -> bytes:
         """All of a message that was cut short."""
 
-    def take_away(self, letters: Iterable[Letter]) -> None:
+    def take_away(self, mails: Iterable[Mail]) -> None:
         """Into the folder for it, or delete. What is gone already is no error."""
 
 

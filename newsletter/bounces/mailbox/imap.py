@@ -10,7 +10,7 @@ from typing import Any
 
 from imap_tools import BaseMailBox, ImapToolsError, MailBox, MailBoxStartTls, MailBoxUnencrypted
 
-from newsletter.bounces.mailbox.letter import CHUNK, PART, Letter, Unreachable
+from newsletter.bounces.mailbox.mail import CHUNK, PART, Mail, Unreachable
 from newsletter.settings.mailboxes import Account
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class ImapBox:
         validity = box.client.response("UIDVALIDITY")[1][0] or b""
         self._prefix = f"{validity.decode('ascii', 'replace')}/"
 
-    def chunks(self, known: set[str]) -> Iterator[list[Letter]]:
+    def chunks(self, known: set[str]) -> Iterator[list[Mail]]:
         """See `Mailbox`; the oldest first."""
         uids = [
             uid
@@ -67,16 +67,16 @@ class ImapBox:
         for start in range(0, len(uids), CHUNK):
             yield self._read(uids[start : start + CHUNK], known)
 
-    def whole(self, letter: Letter) -> bytes:
+    def whole(self, mail: Mail) -> bytes:
         """See `Mailbox`."""
-        found = self._fetch([letter.place], "(UID RFC822.SIZE BODY.PEEK[])")
+        found = self._fetch([mail.place], "(UID RFC822.SIZE BODY.PEEK[])")
         if not found:
             raise OSError("a message is gone")
         return found[0].raw
 
-    def take_away(self, letters: Iterable[Letter]) -> None:
+    def take_away(self, mails: Iterable[Mail]) -> None:
         """See `Mailbox`."""
-        uids = [letter.place for letter in letters]
+        uids = [mail.place for mail in mails]
         if not self._done:
             self._box.delete(uids)
         elif uids:
@@ -84,26 +84,26 @@ class ImapBox:
                 self._box.folder.create(self._done)
             self._box.move(uids, self._done)
 
-    def _read(self, uids: Sequence[str], known: set[str]) -> list[Letter]:
+    def _read(self, uids: Sequence[str], known: set[str]) -> list[Mail]:
         """A server refuses a whole chunk when one message of it is damaged: then one by one."""
         try:
             return self._fetch(uids, f"(UID RFC822.SIZE BODY.PEEK[]<0.{PART}>)")
         except Refused as error:
             if len(uids) > 1:
-                return [letter for uid in uids for letter in self._read([uid], known)]
+                return [mail for uid in uids for mail in self._read([uid], known)]
             log.warning("A message (UID %s) cannot be read, and stays: %s", uids[0], error)
             known.add(self._prefix + uids[0])
             return []
 
-    def _fetch(self, uids: Sequence[str], what: str) -> list[Letter]:
+    def _fetch(self, uids: Sequence[str], what: str) -> list[Mail]:
         status, data = self._box.client.uid("FETCH", ",".join(uids), what)
         if status != "OK":
             raise Refused(_text(data[0] if data else ""))
-        return [self._letter(uid, size, raw) for uid, size, raw in _answers(data)]
+        return [self._mail(uid, size, raw) for uid, size, raw in _answers(data)]
 
-    def _letter(self, uid: str, size: int, raw: bytes) -> Letter:
+    def _mail(self, uid: str, size: int, raw: bytes) -> Mail:
         # Some servers count another size than they send; only a full part may have been cut.
-        return Letter(self._prefix + uid, uid, raw, size if len(raw) == PART else len(raw))
+        return Mail(self._prefix + uid, uid, raw, size if len(raw) == PART else len(raw))
 
 
 class Refused(Exception):

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from newsletter.bounces.mailbox.letter import CHUNK, PART, Letter, Unreachable
+from newsletter.bounces.mailbox.mail import CHUNK, PART, Mail, Unreachable
 from newsletter.settings.mailboxes import Maildir
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class MaildirBox:
     def __init__(self, path: Path, done: Path | None) -> None:
         self._path, self._done = path, done
 
-    def chunks(self, known: set[str]) -> Iterator[list[Letter]]:
+    def chunks(self, known: set[str]) -> Iterator[list[Mail]]:
         """See `Mailbox`; the oldest first, as their names say."""
         names = [
             f"{folder}/{file.name}"
@@ -42,29 +42,29 @@ class MaildirBox:
         unknown = (name for name in names if _base(name) not in known)
         while chunk := list(itertools.islice(unknown, CHUNK)):
             read = (self._read(name, known) for name in chunk)
-            yield [letter for letter in read if letter]
+            yield [mail for mail in read if mail]
 
-    def whole(self, letter: Letter) -> bytes:
+    def whole(self, mail: Mail) -> bytes:
         """See `Mailbox`."""
-        return (self._path / letter.place).read_bytes()
+        return (self._path / mail.place).read_bytes()
 
-    def take_away(self, letters: Iterable[Letter]) -> None:
+    def take_away(self, mails: Iterable[Mail]) -> None:
         """See `Mailbox`."""
-        for letter in letters:
-            file = self._path / letter.place
+        for mail in mails:
+            file = self._path / mail.place
             with contextlib.suppress(FileNotFoundError):  # another worker was faster
                 if self._done is None:
                     file.unlink()
                     continue
                 for name in FOLDERS:
                     (self._done / name).mkdir(mode=0o700, parents=True, exist_ok=True)
-                file.rename(self._done / "cur" / f"{letter.key}{SEEN}")
+                file.rename(self._done / "cur" / f"{mail.key}{SEEN}")
 
-    def _read(self, name: str, known: set[str]) -> Letter | None:
+    def _read(self, name: str, known: set[str]) -> Mail | None:
         file = self._path / name
         try:
             with file.open("rb") as opened:
-                return Letter(_base(name), name, opened.read(PART), file.stat().st_size)
+                return Mail(_base(name), name, opened.read(PART), file.stat().st_size)
         except FileNotFoundError:
             return None
         except OSError as error:

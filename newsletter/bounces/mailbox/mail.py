@@ -13,7 +13,7 @@ class Unreachable(TryLater):
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class Mail:
     """A message: what it is called for good, where it lies now, its beginning (at most PART), and
     how many octets all of it has."""
 
