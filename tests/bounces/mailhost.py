@@ -17,6 +17,7 @@ from tests.faults.programs import wait_for
 from tests.relay import free_port
 
 POSTFIX = ("/usr/lib/postfix/sbin", "/usr/libexec/postfix")
+DOVECOTS_LMTP = "/usr/lib/dovecot/lmtp"
 PASSWORD = "een-lang-wachtwoord"
 MAIN = """\
 compatibility_level = 3.6
@@ -101,8 +102,8 @@ def why_not() -> str:
     """What is missing to run them, or ''."""
     if os.geteuid() != 0:
         return "Postfix and Dovecot are started by root only"
-    if not (shutil.which("dovecot", path=_path()) and _daemons()):
-        return "there is no Postfix, or no Dovecot (Debian: apt-get install postfix dovecot-imapd)"
+    if not (shutil.which("dovecot", path=_path()) and Path(DOVECOTS_LMTP).exists() and _daemons()):
+        return "there is no Postfix, or no Dovecot (Debian: postfix dovecot-imapd dovecot-lmtpd)"
     return ""
 
 

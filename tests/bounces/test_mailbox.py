@@ -19,6 +19,7 @@ from newsletter.bounces.mailbox.mail import PART, Mail
 from newsletter.db import Database
 from newsletter.jobs import mailboxes
 from newsletter.jobs.mailboxes import Postbox
+from newsletter.jobs.timetable import Clock
 from newsletter.models import Notice, NoticeKind, Reply, Setback
 from newsletter.settings import Settings
 from newsletter.settings.mailboxes import Maildir, Place
@@ -266,3 +267,18 @@ def test_a_maildir(
     assert len(mailbox.Maildir(tmp_path / "mail")) == 0
     with pytest.raises(Unreachable, match="cannot be used: No such file or directory"):
         Postbox(at(settings, Maildir(tmp_path / "elsewhere"))).fetch(database)
+
+
+@HERE
+def test_the_clock_reads_the_mailbox(
+    database: Database, settings: Settings, paths: list[str], tmp_path: Path
+) -> None:
+    folder = mailbox.Maildir(tmp_path / "mail")
+    folder.add(dsn(paths[0]))
+    clock = Clock(at(settings, Maildir(tmp_path / "mail")), database)
+    clock.start()
+    jobs = {job.id for job in clock._scheduler.get_jobs()}
+    clock.guarded(clock.fetch)
+    clock.stop()
+    assert {"fetch", "look_at_seeds"} <= jobs
+    assert (len(folder), setbacks(database)) == (0, 1)

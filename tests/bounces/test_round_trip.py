@@ -1,6 +1,7 @@
 """Out through a real Postfix, back into a real Dovecot, and what the report does."""
 
 import email
+import os
 import smtplib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -36,7 +37,8 @@ from tests.faults.programs import wait_for
 
 BOX, READER, GONE = "bounce@nieuws.test", "r1@voorbeeld.example", "r2@voorbeeld.example"
 EDITORS = "redactie@voorbeeld.example"
-pytestmark = pytest.mark.skipif(bool(mailhost.why_not()), reason=mailhost.why_not())
+LACKS = "" if os.environ.get("CI") == "true" else mailhost.why_not()
+pytestmark = pytest.mark.skipif(bool(LACKS), reason=LACKS)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """A mail server hands over what comes back: by a pipe, and by LMTP."""
 
+import mailbox
 import os
 import smtplib
 import subprocess
@@ -10,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from sqlalchemy import func, select
 
 import config
@@ -104,6 +105,25 @@ def test_a_pipe_keeps_the_message_at_the_mail_server_when_it_cannot_be_kept(
     assert counts(database) == (0, 0)
     monkeypatch.setattr(bounces, "LARGEST", 100)
     assert piped(person(), environ)[0] == os.EX_UNAVAILABLE
+
+
+def test_a_command_reads_the_mailbox(
+    database: Database, paths: list[str], environ: dict[str, str], tmp_path: Path
+) -> None:
+    folder = mailbox.Maildir(tmp_path / "mail")
+    folder.add(dsn(paths[0]))
+
+    def fetched(place: str) -> Result:
+        return CliRunner().invoke(
+            main, ["bounces", "fetch"], env=environ | {"BOUNCE_MAILBOX": place}
+        )
+
+    assert fetched(f"maildir:{tmp_path / 'mail'}").stdout == (
+        "Reports: 1\n  hard: 1\n1 readers who are mailed no more\n"
+    )
+    assert counts(database) == (1, 0)
+    assert fetched("").stderr == "BOUNCE_MAILBOX is not set.\n"
+    assert "elsewhere cannot be used" in fetched(f"maildir:{tmp_path / 'elsewhere'}").stderr
 
 
 def test_lmtp_answers_for_each_recipient(
