@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from imap_tools import BaseMailBox, ImapToolsError, MailBox, MailBoxStartTls, MailBoxUnencrypted
+from imap_tools.errors import UnexpectedCommandStatusError
 
+from newsletter.addresses import without_addresses
 from newsletter.bounces.mailbox.mail import CHUNK, PART, Mail, Unreachable
 from newsletter.settings.mailboxes import Account
 
@@ -53,7 +55,7 @@ class ImapBox:
     """
 
     def __init__(self, box: BaseMailBox, done: str) -> None:
-        self._box, self._done = box, done
+        self._box, self._done, self._has_done = box, done, False
         validity = box.client.response("UIDVALIDITY")[1][0] or b""
         self._prefix = f"{validity.decode('ascii', 'replace')}/"
 
@@ -80,8 +82,9 @@ class ImapBox:
         if not self._done:
             self._box.delete(uids)
         elif uids:
-            if not self._box.folder.exists(self._done):
+            if not (self._has_done or self._box.folder.exists(self._done)):
                 self._box.folder.create(self._done)
+            self._has_done = True
             self._box.move(uids, self._done)
 
     def _read(self, uids: Sequence[str], known: set[str]) -> list[Mail]:
@@ -140,7 +143,9 @@ def _answers(data: Sequence[Any]) -> Iterator[tuple[str, int, bytes]]:
 def _why(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "it does not answer"
-    return " ".join(_text(error).split()).rstrip(".")[:300] or type(error).__name__
+    answer = error.command_result if isinstance(error, UnexpectedCommandStatusError) else ()
+    words = " ".join(_text(answer[1][0] if answer and answer[1] else error).split())
+    return without_addresses(words).rstrip(".")[:300] or type(error).__name__
 
 
 def _text(words: Any) -> str:

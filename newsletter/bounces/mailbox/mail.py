@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from newsletter.errors import TryLater
 
-CHUNK = 100  # messages read, taken in and taken away together
+CHUNK = 250  # messages read, taken in and taken away together
 PART = 128 * 1024  # octets that are read of a message: a report says what it has to say before
 
 

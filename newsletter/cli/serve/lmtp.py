@@ -19,6 +19,7 @@ from newsletter.settings import Settings
 from newsletter.settings.mailboxes import Listener
 
 TAKEN = "250 2.0.0 Taken"
+READY_SECONDS = 10.0
 LATER = "451 4.3.0 Not taken yet"
 
 
@@ -37,30 +38,30 @@ class Intake:
 
     def __init__(self, settings: Settings, database: Database, listener: socket.socket) -> None:
         """`listener` is not closed here, so that another process may go on."""
-        self._loop, self._listener = asyncio.new_event_loop(), listener
-        handler = _Taker(settings, database)
-        self._protocol = lambda: LMTP(
-            handler, data_size_limit=LARGEST, ident="Fiabel", loop=self._loop
-        )
-        self._thread = threading.Thread(target=self._run, name="lmtp", daemon=True)
+        self._listener, self._taker = listener, _Taker(settings, database)
+        self._ready, self._end = threading.Event(), asyncio.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
     def start(self) -> None:
         """Take mail from now on."""
         self._thread.start()
+        self._ready.wait(READY_SECONDS)
 
     def stop(self) -> None:
         """Finish what is being written; what has no answer yet, the mail server sends again."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join()
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        serving = self._loop.create_server(self._protocol, sock=self._listener.dup())
-        server = self._loop.run_until_complete(serving)
-        self._loop.run_forever()
+    async def _serve(self) -> None:
+        self._loop = loop = asyncio.get_running_loop()
+
+        def protocol() -> LMTP:
+            return LMTP(self._taker, data_size_limit=LARGEST, ident="Fiabel", loop=loop)
+
+        server = await loop.create_server(protocol, sock=self._listener.dup())
+        self._ready.set()
+        await self._end.wait()
         server.close()
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
-        self._loop.close()
 
 
 class _Taker:
