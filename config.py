@@ -68,6 +68,29 @@ REPLY_TO = ""
 # How many of these are passed on, as 60/hour (second, minute, hour or day); the rest waits, and
 # none is lost. Empty: at once.
 FORWARD_RATE = "60/hour"
+
+# --- mail: what comes back (docs/BOUNCES.md says how to choose) -----------------------------------
+# A mailbox that the clock reads: imaps://user@host/INBOX (@ in the user is written %40), imap://
+# with STARTTLS, or maildir:/whole/path. Empty: none.
+BOUNCE_MAILBOX = ""
+# The password of that user.
+BOUNCE_MAILBOX_PASSWORD = ""
+# Into which folder of the mailbox goes what was taken in; it is made when it is not there. Empty:
+# it is deleted.
+BOUNCE_MAILBOX_DONE = "Done"
+# How often the mailbox is looked at, in seconds.
+BOUNCE_POLL_SECONDS = 60
+# Where `newsletter serve` takes mail in by LMTP: 127.0.0.1:2424, or the path of a socket file.
+# There is no password: whoever reaches it may write. Empty: nowhere.
+BOUNCE_LMTP = ""
+# Readers of our own at other providers, to see where issues arrive, as imaps://user@host separated
+# by semicolons; each is a subscriber with the address user, or user@host when the user is no
+# address.
+SEED_MAILBOXES = ""
+# Their passwords, in that order, separated by blanks.
+SEED_PASSWORDS = ""
+# The editors get a letter when an issue is not there, or is among the spam, after so many hours.
+SEED_HOURS = 2.0
 # Providers that report by webhook what came back (docs/BOUNCES.md has the steps for each); empty:
 # that provider is not listened to. Mailgun: the HTTP webhook signing key, 32 letters and digits.
 MAILGUN_SIGNING_KEY = ""
@@ -75,6 +98,8 @@ MAILGUN_SIGNING_KEY = ""
 POSTMARK_WEBHOOK = ""
 # Amazon SES: the topic of SNS it reports to, as arn:aws:sns:eu-west-1:123456789012:fiabel.
 SES_TOPIC_ARN = ""
+
+# --- mail: who we are -----------------------------------------------------------------------------
 # Identity of the list (RFC 2919): a name under a domain you own, never changed afterwards.
 LIST_ID = "fiabel.list-id.nieuws.vvsg.example"
 # Sender part of Feedback-ID (Google's feedback loop): 5 to 15 characters, never changed afterwards.

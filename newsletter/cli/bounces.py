@@ -1,6 +1,8 @@
 """`newsletter bounces …`: what comes back."""
 
 import json
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,9 @@ from newsletter.bounces.files import messages
 from newsletter.bounces.intake import Incoming
 from newsletter.bounces.report import Report
 from newsletter.cli.office import as_json, open_office, print_json
+from newsletter.i18n import translate
 from newsletter.jobs import reports
+from newsletter.jobs.mailboxes import LARGEST, Postbox, hand_over
 
 PATHS = click.Path(path_type=Path)
 DONE = {
@@ -60,6 +64,38 @@ def read(paths: tuple[Path, ...], as_json: bool) -> None:
         return print_json(counts)
     _print(counts)
     return None
+
+
+@command.command("fetch")
+@as_json
+def fetch(as_json: bool) -> None:
+    """Take in what lies in BOUNCE_MAILBOX now, as the clock of `serve` does by itself."""
+    office = open_office()
+    counts = Postbox(office.settings).fetch(office.database).as_dict()
+    office.database.forget()
+    if as_json:
+        return print_json(counts)
+    _print(counts)
+    return None
+
+
+@command.command("pipe")
+@click.option("--to", help="Whom the message was sent to; Postfix: ${original_recipient}.")
+def pipe(to: str | None) -> None:
+    """Take in one message from standard input, as a mail server hands it over.
+
+    Ends with 0 once it is kept, and with 75 (EX_TEMPFAIL of sysexits) when it must come again.
+    """
+    raw = sys.stdin.buffer.read(LARGEST + 1)
+    if len(raw) > LARGEST:
+        click.echo(f"Messages may have {LARGEST} octets.", err=True)
+        raise SystemExit(os.EX_UNAVAILABLE)
+    try:
+        office = open_office()
+        hand_over(office.database, office.settings, Incoming(raw, to or None, "pipe"))
+    except Exception as error:  # whatever it is: the mail server keeps the message
+        click.echo(f"Not taken yet: {translate('en', str(error))}", err=True)
+        raise SystemExit(os.EX_TEMPFAIL) from None
 
 
 def _print(counts: dict[str, Any]) -> None:

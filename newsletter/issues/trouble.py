@@ -71,6 +71,23 @@ def tell_of_reputation(
     _tell(session, settings, {"issue": number, "what": "reputation", **counts}, now)
 
 
+def tell_of_mailbox(session: Session, settings: Settings, words: str, now: datetime) -> None:
+    """Tell every editor that the mailbox of bounces cannot be read; `words`: why, in English."""
+    _tell(session, settings, {"what": "mailbox", "words": words}, now)
+
+
+def tell_of_seeds(
+    session: Session,
+    settings: Settings,
+    number: int,
+    places: Sequence[Mapping[str, str]],
+    now: datetime,
+) -> None:
+    """Tell every editor that an issue did not arrive as it should at readers of our own; `places`:
+    `provider` and `place` (spam, missing or unknown) of each."""
+    _tell(session, settings, {"issue": number, "what": "seeds", "places": list(places)}, now)
+
+
 def tell_of_slots(
     session: Session,
     settings: Settings,

@@ -20,7 +20,8 @@ from newsletter.content.library import Library
 from newsletter.db import Database
 from newsletter.delivery.breaker import Breaker
 from newsletter.errors import NewsletterError
-from newsletter.jobs import counting, nightly, reports, tasks
+from newsletter.jobs import counting, nightly, reports, seeds, tasks
+from newsletter.jobs.mailboxes import Postbox
 from newsletter.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ SEAL_SECONDS = 60
 WEIGH_SECONDS = 60
 LOG_SECONDS = 60
 TICK_SECONDS = 60
+SEED_SECONDS = 60
 COUNT_SECONDS = 45  # totals on the desk are never older than a minute
 PURGE_SECONDS = 3600
 NIGHT_SECONDS = 600  # how often it is asked whether tonight's run is still to come
@@ -47,6 +49,7 @@ class Clock:
         self.library = Library(settings.content_dir, settings.timezone, settings.cadences)
         self.stopping = threading.Event()
         self.breaker = Breaker(settings)
+        self.postbox = Postbox(settings)
         self._lock_file: Any = None
         self._last_problem: dict[str, str] = {}
         self._rest_until: dict[str, float] = {}
@@ -70,6 +73,8 @@ class Clock:
             (TICK_SECONDS, self.tick),
             (COUNT_SECONDS, self.count),
             (WEIGH_SECONDS, self.weigh),
+            (self.settings.bounce_poll_seconds, self.fetch),
+            (SEED_SECONDS, self.look_at_seeds),
             (PURGE_SECONDS, self.seal_missed),
             (PURGE_SECONDS, self.purge),
             (NIGHT_SECONDS, self.forget_old),
@@ -136,6 +141,14 @@ class Clock:
     def count(self) -> None:
         """Make the desk's figures anew."""
         counting.count(self.database, self.settings, self.stopping)
+
+    def fetch(self) -> None:
+        """What lies in BOUNCE_MAILBOX is taken in."""
+        self.postbox.poll(self.database, self.stopping)
+
+    def look_at_seeds(self) -> None:
+        """Where issues arrived at our own readers is looked at."""
+        seeds.look(self.database, self.settings, self.stopping)
 
     def weigh(self) -> None:
         """What was refused is laid to its readers; bad shares are acted upon."""

@@ -16,6 +16,7 @@ from newsletter.models.issue import Edition, Intro, Issue, IssueState, ItemNumbe
 from newsletter.models.notice import Notice, NoticeKind, NoticeState
 from newsletter.models.picture import Picture
 from newsletter.models.report import Reply, Setback, SetbackKind
+from newsletter.models.sighting import SeedPlace, Sighting
 from newsletter.models.subscriber import (
     AddressChange,
     FormRequest,
@@ -68,8 +69,10 @@ __all__ = [
     "RequestKind",
     "Role",
     "Seal",
+    "SeedPlace",
     "Setback",
     "SetbackKind",
+    "Sighting",
     "SignIn",
     "Slot",
     "Subject",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from newsletter.notices.letters import editors
+from newsletter.notices.letters import arriving, editors
 from newsletter.notices.letters.editors import Standing
 from newsletter.notices.letters.paper import Letter
 from newsletter.settings import Settings
@@ -59,10 +59,21 @@ def _reputation(settings: Settings, locale: str, facts: Facts) -> Letter:
     return editors.reputation(settings, locale, number=number, counts=counts, paused=paused)
 
 
+def _mailbox(settings: Settings, locale: str, facts: Facts) -> Letter:
+    return arriving.unreachable(settings, locale, words=facts["words"])
+
+
+def _seeds(settings: Settings, locale: str, facts: Facts) -> Letter:
+    places = [(place["provider"], place["place"]) for place in facts["places"]]
+    return arriving.astray(settings, locale, number=int(facts["issue"]), places=places)
+
+
 TROUBLES: Mapping[str, Callable[[Settings, str, Facts], Letter]] = {
     "late": _late,
     "approval": _unapproved,
     "faults": _faults,
     "slots": _missed,
     "reputation": _reputation,
+    "mailbox": _mailbox,
+    "seeds": _seeds,
 }

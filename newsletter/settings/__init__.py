@@ -21,12 +21,16 @@ from dotenv.parser import parse_stream
 
 import config
 from newsletter.errors import FixSettings
-from newsletter.settings import webhooks
+from newsletter.settings import mailboxes, webhooks
+from newsletter.settings.mailboxes import LOOPBACK as LOOPBACK
+from newsletter.settings.mailboxes import Account, Listener, Place
 from newsletter.settings.parsing import PARSERS, Parser, Rate, as_text, secret
 
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 SECRETS = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "MAIL_PASSWORD", "OIDC_CLIENT_SECRET"}
 SECRETS |= webhooks.SECRETS
+SECRETS |= {"BOUNCE_MAILBOX_PASSWORD", "SEED_PASSWORDS"}
+# Somebody may have put a password into these, where it must not be.
+SECRETS |= {"BOUNCE_MAILBOX", "SEED_MAILBOXES"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,14 @@ class Settings:
     mailgun_signing_key: str
     postmark_webhook: str
     ses_topic_arn: str
+    bounce_mailbox: Place | None
+    bounce_mailbox_password: str
+    bounce_mailbox_done: str
+    bounce_poll_seconds: int
+    bounce_lmtp: Listener | None
+    seed_mailboxes: tuple[Account, ...]
+    seed_passwords: tuple[str, ...]
+    seed_hours: float
     list_id: str
     feedback_sender: str
     dkim_domain: str
@@ -217,7 +229,7 @@ def _refuse_misspelling(key: str, place: str) -> None:
 
 
 def _parse(name: str, value: Any, problems: list[str]) -> Any:
-    parser: Parser = (PARSERS | webhooks.PARSERS).get(name, as_text)
+    parser: Parser = (PARSERS | mailboxes.PARSERS | webhooks.PARSERS).get(name, as_text)
     try:
         return parser(value)
     except ValueError as error:
@@ -249,7 +261,16 @@ def _contradictions(values: dict[str, Any]) -> list[str]:
         problems.append("OIDC_ISSUER and OIDC_CLIENT_ID go together; one of them is missing.")
     if values["oidc_issuer"].startswith("http:") and values["newsletter_env"] == "production":
         problems.append("OIDC_ISSUER must be an https address in production.")
-    return problems + _half_signed(values) + webhooks.problems(values)
+    return problems + _half_signed(values) + _locked_mailboxes(values) + webhooks.problems(values)
+
+
+def _locked_mailboxes(values: dict[str, Any]) -> list[str]:
+    problems = []
+    if isinstance(values["bounce_mailbox"], Account) and not values["bounce_mailbox_password"]:
+        problems.append("BOUNCE_MAILBOX needs BOUNCE_MAILBOX_PASSWORD.")
+    if len(values["seed_mailboxes"]) != len(values["seed_passwords"]):
+        problems.append("SEED_PASSWORDS must hold one password for each of SEED_MAILBOXES.")
+    return problems
 
 
 def _half_signed(values: dict[str, Any]) -> list[str]:

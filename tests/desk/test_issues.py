@@ -24,6 +24,8 @@ from newsletter.models import (
     IssueState,
     Notice,
     Role,
+    SeedPlace,
+    Sighting,
     Subscriber,
     SubscriberState,
 )
@@ -311,6 +313,20 @@ def test_how_fast_it_goes_is_told_from_the_last_minutes(desk: Desk) -> None:
     assert look(700, 300, 520) == (100.0, timedelta(minutes=3))
     issue.state = IssueState.PAUSED
     assert look(700, 300, 530) == (0.0, None)
+
+
+def test_where_an_issue_arrived_at_our_own_readers_is_said(room: Newsroom) -> None:
+    room.issue()
+    now = datetime.now(UTC)
+    with room.database.write() as session:
+        session.execute(update(Issue).values(planned_at=now, state=IssueState.SENDING))
+        for reader, (place, seen_at) in enumerate(
+            [(SeedPlace.INBOX, now + timedelta(minutes=2)), (SeedPlace.MISSING, None)]
+        ):
+            key = {"issue_number": 1, "subscriber_id": reader, "provider": f"mail{reader}.example"}
+            session.add(Sighting(**key, place=place, sent_at=now, seen_at=seen_at))
+    page = room.desk(Role.EDITOR).get("/desk/issues/1").text
+    assert "mail0.example: in de inbox na 2 minuten; mail1.example: niet aangekomen" in page
 
 
 def test_what_the_preflight_stops_is_not_sent_and_leads_there(room: Newsroom) -> None:

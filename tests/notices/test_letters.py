@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from newsletter.i18n import LOCALES
-from newsletter.notices.letters import editors, readers, signup
+from newsletter.notices.letters import arriving, editors, readers, signup
 from newsletter.notices.letters.paper import Letter
 from newsletter.settings import Settings
 
@@ -51,6 +51,10 @@ LETTERS: dict[str, Callable[[Settings, str], Letter]] = {
     ),
     "unapproved": lambda s, locale: editors.unapproved(s, locale, number=12),
     "alarm": lambda s, locale: editors.alarm(s, locale, count=6000, seconds=3600, at=NOW),
+    "unreachable": lambda s, locale: arriving.unreachable(s, locale, words=f"({locale})"),
+    "astray": lambda s, locale: arriving.astray(
+        s, locale, number=12, places=[("imap.example", "spam"), ("mail.example", "missing")]
+    ),
     "already": lambda s, locale: signup.already(s, locale, email=JAN, link=URL, asked_at=ASKED),
     "preferences": lambda s, locale: readers.preferences(s, locale, link=URL, data=URL + "d"),
     "welcome": _welcome,

@@ -45,6 +45,7 @@ NAMELESS = {
     "replies": {"key"},
     "seals": {"hash"},
     "setbacks": {"sent", "kind"},
+    "sightings": {"provider", "place"},
     "sign_ins": {"key_hash", "method"},
     "slots": {"cadence", "outcome"},
     "subjects": {column.name for column in Base.metadata.tables["subjects"].columns},

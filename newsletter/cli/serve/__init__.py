@@ -11,6 +11,7 @@ import config
 from newsletter import settings as settings_module
 from newsletter.catcher import listen
 from newsletter.cli import first_start
+from newsletter.cli.serve.lmtp import listen as listen_lmtp
 from newsletter.cli.serve.server import Server
 from newsletter.db import Database, connect, is_current, migrate
 from newsletter.errors import FixContent, FixSettings
@@ -33,8 +34,9 @@ def command(port: int) -> None:
     site = _listen(port)
     settings = _at_port(settings, site.getsockname()[1])
     catcher = listen(settings.catcher_port) if settings.uses_catcher else None
+    lmtp = listen_lmtp(settings.bounce_lmtp) if settings.bounce_lmtp else None
     prepare(settings)
-    Server(settings, site, catcher).run()
+    Server(settings, site, catcher, lmtp).run()
 
 
 def prepare(settings: Settings) -> None:

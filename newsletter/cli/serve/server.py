@@ -1,4 +1,4 @@
-"""gunicorn in this process: a master that replaces workers, each with site, clock and catcher.
+"""gunicorn in this process: a master that replaces workers, each with site, clock, catcher, LMTP.
 
 The master binds the ports and holds nothing else over the fork, no thread and no database
 connection; a worker that dies is replaced by one with a clock and a catcher of its own. Of several
@@ -17,6 +17,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from newsletter.catcher import FOLDER, Catcher, Store
+from newsletter.cli.serve.lmtp import Intake
 from newsletter.cli.serve.logs import LOGGING
 from newsletter.cli.serve.turns import Turns
 from newsletter.db import Database
@@ -33,9 +34,13 @@ class Server(BaseApplication):  # type: ignore[misc]
     """gunicorn's application; `load` and the hooks run in the worker, the rest in the master."""
 
     def __init__(
-        self, settings: Settings, site: socket.socket, catcher: socket.socket | None
+        self,
+        settings: Settings,
+        site: socket.socket,
+        catcher: socket.socket | None,
+        lmtp: socket.socket | None,
     ) -> None:
-        self.settings, self.site, self.catcher = settings, site, catcher
+        self.settings, self.site, self.catcher, self.lmtp = settings, site, catcher, lmtp
         self.inside: _Inside | None = None
         self.hangup = signal.getsignal(signal.SIGHUP)
         self.largest_body = 0  # octets; known once the site is loaded
@@ -81,7 +86,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         # A terminal sends its signals to the whole group; only the master may hand them on.
         for name in (signal.SIGINT, signal.SIGHUP):
             signal.signal(name, signal.SIG_IGN)
-        self.inside = _Inside(self.settings, worker.wsgi, self.catcher)
+        self.inside = _Inside(self.settings, worker.wsgi, self.catcher, self.lmtp)
         self.inside.start()
         if worker.age == 1:
             _say_where_to_look(self.settings)
@@ -97,21 +102,31 @@ class Server(BaseApplication):  # type: ignore[misc]
 class _Inside:
     """What runs beside the site in the worker."""
 
-    def __init__(self, settings: Settings, app: Flask, catcher: socket.socket | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        app: Flask,
+        catcher: socket.socket | None,
+        lmtp: socket.socket | None,
+    ) -> None:
         self.database: Database = app.extensions["newsletter"].database
         self.clock = Clock(settings, self.database)
         store = Store(settings.instance_dir / FOLDER)
-        self.catcher = Catcher(store, catcher) if catcher else None
+        self.servers: list[Catcher | Intake] = []
+        if catcher:
+            self.servers.append(Catcher(store, catcher))
+        if lmtp:
+            self.servers.append(Intake(settings, self.database, lmtp))
 
     def start(self) -> None:
-        if self.catcher:
-            self.catcher.start()
+        for server in self.servers:
+            server.start()
         self.clock.start()
 
     def stop(self) -> None:
         self.clock.stop()
-        if self.catcher:
-            self.catcher.stop()
+        for server in self.servers:
+            server.stop()
         self.database.engine.dispose()
 
 

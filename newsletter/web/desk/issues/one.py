@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter import i18n, statistics
+from newsletter.bounces import seeds
 from newsletter.delivery import ledger
 from newsletter.editors import people
 from newsletter.errors import FixRequest
 from newsletter.i18n import LOCALES, Said, _
 from newsletter.issues import approving, arranging, holding, intros, publishing
 from newsletter.models import Issue, IssueState, Role
-from newsletter.web.desk import reception
+from newsletter.web.desk import arrivals, reception
 from newsletter.web.desk.ground import blueprint, me, needs, refused, row_number, say, show
 from newsletter.web.desk.issues import words
 from newsletter.web.desk.issues.ground import (
@@ -61,6 +62,7 @@ def issues_one(number: int) -> Response:
             "people": [one for one in people.listed(session) if one.active],
         }
         progress = ledger.progress(session, number, moment) if issue.planned_at else None
+        sightings = seeds.seen(session, number)
         [standing] = statistics.issues(session, 1, number) if issue.planned_at else [None]
         done = _has_approved(session, issue)
     deeds = {deed for deed in DEEDS if may(issue, deed)}
@@ -75,6 +77,7 @@ def issues_one(number: int) -> Response:
         progress=progress,
         counts=standing.counts if standing else None,
         reception=reception,
+        arrivals=[arrivals.words(one) for one in sightings],
         rate=rate,
         left=left,
         arranges=can_arrange(issue),
