@@ -21,7 +21,7 @@ from newsletter.settings import Settings
 
 log = logging.getLogger(__name__)
 
-LARGEST = 25 * 1024 * 1024  # octets of a message that is passed on; larger ones stay
+LARGEST = 25 * 1024 * 1024  # octets of a message that is passed on whole; larger ones stay
 REST_SECONDS = 60.0  # after a failure; twice as long after each further one …
 LONGEST_REST = 1800.0  # … up to this
 TOLD_AFTER = 6  # failures in a row: about half an hour
@@ -96,10 +96,9 @@ class Postbox:
             for_people = looks and any(one.message for one in intake.look(self.settings, message))
             if for_people and people_read_here:
                 self._known.add(mail.key)
-            elif for_people and mail.size > LARGEST:
+            elif for_people and mail.size > LARGEST:  # its beginning is passed on
                 self._known.add(mail.key)
                 log.warning("A message (%s) of %d octets stays.", mail.place, mail.size)
-                continue
             else:
                 taken.append(mail)
                 if for_people:  # all of it is passed on

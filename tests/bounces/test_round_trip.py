@@ -6,13 +6,14 @@ import smtplib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from newsletter import notices
 from newsletter.bounces.intake import Counts
-from newsletter.bounces.mailbox import Spot, opened
+from newsletter.bounces.mailbox import Spot, Unreachable, opened
 from newsletter.cli.serve.lmtp import Intake, listen
 from newsletter.db import Database
 from newsletter.delivery.sender import Sender, utcnow
@@ -33,6 +34,7 @@ from tests.bounces import mailhost
 from tests.bounces.mailhost import PASSWORD, MailHost
 from tests.bounces.mails import person
 from tests.delivery.conftest import add_issue, add_readers, plan_all
+from tests.faults.certificates import certificate
 from tests.faults.programs import wait_for
 
 BOX, READER, GONE = "bounce@nieuws.test", "r1@voorbeeld.example", "r2@voorbeeld.example"
@@ -129,6 +131,19 @@ def test_who_is_unknown_bounces_and_is_mailed_no_more(
     assert Postbox(settings).fetch(planned) == Counts()
     with planned.write() as session:
         assert plan_all(session, add_issue(session, now, 2), now) == 1
+
+
+@pytest.mark.sqlite("no database is used")
+def test_a_mailbox_is_only_opened_when_its_certificate_is_sound(
+    host: MailHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate(tmp_path / "other.pem")))
+    with pytest.raises(Unreachable, match="certificate verify failed"):
+        lying_in(host, BOX)
+    monkeypatch.setenv("SSL_CERT_FILE", str(host.certificate))
+    elsewhere = replace(account(host, BOX), host="127.0.0.1")  # a name it is not for
+    with pytest.raises(Unreachable, match="certificate"), opened(Spot(elsewhere, PASSWORD)):
+        pass
 
 
 def test_postfix_hands_over_by_lmtp(planned: Database, settings: Settings, host: MailHost) -> None:
