@@ -151,6 +151,11 @@ DELIVERY_DOMAIN_RATES = ""
 DOMAIN_REST_MINUTES = 10.0
 # Over how many hours the messages of an issue are spread; 0: all at once.
 DELIVERY_WINDOW = 0.0
+# Over how many days a sending domain or relay that nobody knows yet is warmed up: it begins with
+# little and gives more each day, at most twice as much; domains that took our mail well go first
+# (docs/SENDING.md has a table). Days on which nothing is sent do not count. The plan begins with
+# the first message after you set this; set it back to 0 when it is over, or to end it. 0: none.
+WARMUP_DAYS = 0
 # Minutes until a deferred message is tried again: first, second … time; the last one repeats. Each
 # wait is made up to a fifth shorter or longer, so that not all come at once.
 RETRY_MINUTES = "15, 35, 150"

@@ -139,7 +139,8 @@ class Sender:
                 ledger.reclaim(session, self.settings, now)
                 ledger.bring_back(session, self.settings, now)
         with self.database.read() as session:
-            due_at = ledger.next_due(session, self.issue_number, asking=self.asking)
+            wanted = (self.settings, now, self.issue_number)
+            due_at = ledger.next_to_go(session, *wanted, asking=self.asking)
         return due_at is not None and due_at <= now
 
     def _hang_up(self) -> None:

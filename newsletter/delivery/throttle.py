@@ -5,13 +5,14 @@ and moved on in the transaction that claims, so that no message goes uncounted. 
 while there is no rate. This room does not claim and does not send.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from newsletter.db import new_rows
+from newsletter.delivery.gate import Gate
+from newsletter.delivery.warming import WARM_UP, Warming, is_sound
 from newsletter.models import AT_ONCE, Quota
 from newsletter.settings import Settings
 from newsletter.settings.parsing import Rate
@@ -19,67 +20,6 @@ from newsletter.settings.parsing import Rate
 RELAY = "*"
 AFTER_REST = Rate(10, 60)  # what a domain gets first, once it has rested (Gmail 421-4.7.28)
 RECOVERED = 100 * 60  # messages a minute: a domain that gets as much needs no watching
-FURTHEST = timedelta(hours=1)  # messages of a domain are put off no further at once
-
-
-@dataclass(slots=True)
-class _Gate:
-    """One rate at one moment; `shut`: no message at all before `quota.free_at`."""
-
-    quota: Quota
-    now: datetime
-    rate: Rate
-    shut: bool = False
-
-    @property
-    def step(self) -> timedelta:
-        """Time between messages: no span as long as the rate's ever holds more than its count."""
-        return self._span / (self.rate.count - self._burst + 1)
-
-    @property
-    def _span(self) -> timedelta:
-        return timedelta(seconds=self.rate.seconds)
-
-    @property
-    def _burst(self) -> int:
-        return max(1, self.rate.count // 100)
-
-    @property
-    def free_at(self) -> datetime:
-        """When the next message may go; what was not used is lost but for a burst."""
-        free_at = max(self.quota.free_at, self.now - (self._burst - 1) * self.step)
-        # A debt of more than one span was written by a clock that was wrong.
-        return free_at if self.shut else min(free_at, self.now + self._span)
-
-    @property
-    def room(self) -> int:
-        """How many may go now."""
-        return max(0, int((self.now - self.free_at) / self.step) + 1) if self.is_open else 0
-
-    @property
-    def is_open(self) -> bool:
-        return self.free_at <= self.now
-
-    @property
-    def spent(self) -> bool:
-        """Is the rate used up for a whole span ahead?"""
-        return self.free_at >= self.now + self._span
-
-    def take(self, count: int) -> None:
-        """Count messages, whether or not there was room for them."""
-        self.quota.free_at = self.free_at + count * self.step
-
-    def book(self) -> datetime:
-        """A time for a message that has to wait, after those that wait already."""
-        booked = self.quota.booked_until or self.now
-        due_at = max(booked, self.free_at, self.now) + self.step
-        self.quota.booked_until = min(due_at, self.now + FURTHEST)
-        return self.quota.booked_until
-
-    @property
-    def queue(self) -> bool:
-        """Do messages wait already, before which a new one must not go?"""
-        return (self.quota.booked_until or self.now) > self.now
 
 
 class Throttle:
@@ -89,10 +29,15 @@ class Throttle:
         wanted = list(settings.delivery_domain_rates)
         if settings.delivery_rate:
             wanted.append(RELAY)
+        if settings.warmup_days:
+            wanted.append(WARM_UP)
         _make_rows(session, wanted)
         query = select(Quota).order_by(Quota.name).with_for_update()
         quotas = {quota.name: quota for quota in session.scalars(query)}
-        self._gates: dict[str, _Gate] = {}
+        self._gates: dict[str, Gate] = {}
+        self._warming: Warming | None = None
+        if settings.warmup_days:
+            self._warming = Warming(session, settings, quotas.pop(WARM_UP), now)
         for name, quota in quotas.items():
             if gate := _gate(quota, settings, now):
                 self._gates[name] = gate
@@ -101,29 +46,35 @@ class Throttle:
 
     def room(self, wanted: int) -> int:
         """How many of `wanted` messages the relay may be given now."""
-        gate = self._gates.get(RELAY)
-        return wanted if gate is None else min(wanted, gate.room)
+        return min([wanted, *(gate.room for gate in self._of_relay())])
 
     @property
     def opens_at(self) -> datetime | None:
         """When the relay may be given the next message; None: at once."""
-        gate = self._gates.get(RELAY)
-        return None if gate is None or gate.is_open else gate.free_at
+        return max((gate.free_at for gate in self._of_relay() if not gate.is_open), default=None)
 
     def take(self, count: int) -> None:
         """Count messages that are going to the relay."""
-        if gate := self._gates.get(RELAY):
+        if count and self._warming:
+            self._warming.begin()
+        for gate in self._of_relay():
             gate.take(count)
 
     def admit_notice(self) -> bool:
-        """May a notice go? It takes what deliveries would have got, and waits only for notices."""
+        """May a notice go? It takes what deliveries would have got, and waits only for notices; the
+        warm-up counts it and never holds it up."""
         gate = self._gates.get(RELAY)
-        if gate is None:
-            return True
-        if gate.spent:
-            return False
-        gate.take(1)
+        if gate is not None:
+            if gate.spent:
+                return False
+            gate.take(1)
+        if self._warming:
+            self._warming.count_notice()
         return True
+
+    def _of_relay(self) -> list[Gate]:
+        gates = (self._gates.get(RELAY), self._warming and self._warming.gate)
+        return [gate for gate in gates if gate]
 
     def admit(self, domain: str, waited: bool) -> datetime | None:
         """None: one message for `domain` may go, and is counted. Else: when to come back."""
@@ -134,6 +85,17 @@ class Throttle:
             return gate.book()
         gate.take(1)
         return None
+
+
+def opens_at(session: Session, settings: Settings, now: datetime) -> datetime:
+    """When the relay may be given the next message, without a lock or a write; AT_ONCE: no rate and
+    no warm-up holds it back."""
+    names = [RELAY] if settings.delivery_rate else []
+    names += [WARM_UP] if settings.warmup_days else []
+    if not names:
+        return AT_ONCE
+    moments = session.scalars(select(Quota.free_at).where(Quota.name.in_(names)))
+    return max((moment for moment in moments if is_sound(moment, now)), default=AT_ONCE)
 
 
 def slow(session: Session, settings: Settings, domain: str, now: datetime) -> None:
@@ -153,7 +115,7 @@ def _make_rows(session: Session, names: list[str]) -> None:
     session.execute(new_rows(session, Quota), rows)
 
 
-def _gate(quota: Quota, settings: Settings, now: datetime) -> _Gate | None:
+def _gate(quota: Quota, settings: Settings, now: datetime) -> Gate | None:
     """What holds for a row; None when nothing does."""
     relay = quota.name == RELAY
     given = settings.delivery_rate if relay else settings.delivery_domain_rates.get(quota.name)
@@ -163,10 +125,10 @@ def _gate(quota: Quota, settings: Settings, now: datetime) -> _Gate | None:
         opens_at = quota.slowed_at + rest
         quota.free_at = min(quota.free_at, opens_at)
         if now < opens_at:
-            return _Gate(quota, now, AFTER_REST, shut=True)
+            return Gate(quota, now, AFTER_REST, shut=True)
         doublings = min((now - opens_at) / (rest / 2), 20)
         per_minute = AFTER_REST.count * 2.0**doublings
         if per_minute < (given.count * 60 / given.seconds if given else RECOVERED):
-            return _Gate(quota, now, Rate(int(per_minute), 60))
+            return Gate(quota, now, Rate(int(per_minute), 60))
         quota.slowed_at = None
-    return _Gate(quota, now, given) if given else None
+    return Gate(quota, now, given) if given else None

@@ -194,24 +194,23 @@ def deliver(
             for number in sent:
                 _log(session, settings, "issue.sent", f"issue {number}")
             finished += sent
-            due_at = ledger.next_due(session, issue_number)
+            due_at = ledger.next_to_go(session, settings, utcnow(), issue_number)
         if due_at is not None and due_at <= utcnow() + SOON:
             stop.wait(max(0.0, (due_at - utcnow()).total_seconds()))
         elif not (by_hand and wait_for_others(database, stop)):
             break
-    return _delivered(database, issue_number, accepted + work.asked, finished)
+    return _delivered(work, accepted, finished)
 
 
-def _delivered(
-    database: Database, issue_number: int | None, accepted: int, finished: list[int]
-) -> Delivered:
-    with database.read() as session:
-        left, held = ledger.open_count(session, issue_number)
-        due_at = ledger.next_due(session, issue_number)
-        paused = [n for n in publishing.paused(session) if issue_number in (None, n)]
+def _delivered(work: "_Work", accepted: int, finished: list[int]) -> Delivered:
+    settings, number = work.settings, work.issue_number
+    with work.database.read() as session:
+        left, held = ledger.open_count(session, number)
+        due_at = ledger.next_to_go(session, settings, utcnow(), number)
+        paused = [n for n in publishing.paused(session) if number in (None, n)]
     if due_at is not None:
         due_at = max(due_at, utcnow())
-    return Delivered(accepted, paused, finished, left, held, due_at)
+    return Delivered(accepted + work.asked, paused, finished, left, held, due_at)
 
 
 @dataclass

@@ -121,11 +121,15 @@ class Lease(Base):
 
 
 class Quota(Base):
-    """How far a rate is used up: of the relay, or of a domain of readers; one row for all hosts."""
+    """How far a rate is used up: of the relay, of a domain of readers, or of the warm-up; one row
+    for all hosts."""
 
     __tablename__ = "quotas"
 
-    name: Mapped[str] = mapped_column(primary_key=True)  # "*" (the relay), or a domain
+    name: Mapped[str] = mapped_column(primary_key=True)  # "*" (the relay), "*warm-up", or a domain
     free_at: Mapped[datetime]  # when the next message may go
     booked_until: Mapped[datetime | None]  # until when messages of a domain have been put off
     slowed_at: Mapped[datetime | None]  # when a domain asked us to be slower
+    day: Mapped[int | None]  # of the warm-up: its last day on which something left, from 1
+    day_began_at: Mapped[datetime | None]  # when the first message of that day left
+    allowance: Mapped[int | None]  # how many messages that day has

@@ -208,7 +208,8 @@ def _claim(database: Database, settings: Settings, now: datetime) -> _Claimed | 
         notice: Notice | None = session.scalar(_due(now).with_for_update(skip_locked=True))
         if notice is None:
             return None
-        if settings.delivery_rate and not Throttle(session, settings, now).admit_notice():
+        limited = settings.delivery_rate or settings.warmup_days
+        if limited and not Throttle(session, settings, now).admit_notice():
             return None
         subscriber = session.get(Subscriber, notice.subscriber_id) if notice.subscriber_id else None
         editor = editor_of(session, notice)

@@ -94,6 +94,7 @@ class Settings:
     delivery_domain_rates: Mapping[str, Rate]
     domain_rest_minutes: float
     delivery_window: float
+    warmup_days: int
     retry_minutes: tuple[float, ...]
     delivery_give_up: float
     failure_share: float

@@ -282,6 +282,7 @@ PARSERS: dict[str, Parser] = {
     "DELIVERY_DOMAIN_RATES": domain_rates,
     "DOMAIN_REST_MINUTES": number(0.001, 60 * 24, float),
     "DELIVERY_WINDOW": number(0, 24 * 14, float),
+    "WARMUP_DAYS": number(0, 60),
     "RETRY_MINUTES": minutes,
     "DELIVERY_GIVE_UP": number(0, 24 * 14, float),
     "FAILURE_SHARE": number(0, 1, float),

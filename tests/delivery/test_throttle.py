@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from newsletter.db import Database
 from newsletter.delivery import ledger, throttle
+from newsletter.delivery.gate import Gate
 from newsletter.delivery.sender import Sender
-from newsletter.delivery.throttle import Throttle, _Gate
+from newsletter.delivery.throttle import Throttle
 from newsletter.models import AT_ONCE, Delivery, DeliveryState, Quota
 from newsletter.settings import Settings
 from newsletter.settings.parsing import Rate
@@ -40,7 +41,7 @@ def test_no_span_holds_more_than_its_count(rate: Rate, steps: list[tuple[int, fl
     gone: list[datetime] = []
     for wanted, pause in steps:
         now += timedelta(seconds=pause)
-        gate = _Gate(quota, now, rate)
+        gate = Gate(quota, now, rate)
         count = min(wanted, gate.room)
         gate.take(count)
         gone += [now] * count

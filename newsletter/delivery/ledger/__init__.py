@@ -25,6 +25,7 @@ from newsletter.delivery.ledger.counting import (
     has_open,
     is_claimed,
     next_due,
+    next_to_go,
     open_count,
     release_held,
 )
@@ -39,6 +40,8 @@ from newsletter.delivery.ledger.deciding import (
     retry_ours,
     retryable,
 )
+from newsletter.delivery.ledger.engaging import engaged_first
+from newsletter.delivery.ledger.foreseeing import last_leaves_at
 from newsletter.delivery.ledger.leases import (
     ran_out,
     reclaim,
@@ -92,6 +95,7 @@ __all__ = [
     "claim",
     "counts",
     "decide",
+    "engaged_first",
     "forget_reader",
     "forget_replies",
     "give_back",
@@ -99,12 +103,14 @@ __all__ = [
     "has_open",
     "held_rows",
     "is_claimed",
+    "last_leaves_at",
     "last_received",
     "lies_too_far_ahead",
     "lowest_cursor",
     "mark_bounced",
     "newest_number",
     "next_due",
+    "next_to_go",
     "of_subscriber",
     "open_count",
     "park",

@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import Row, select, update
 from sqlalchemy.orm import Session
 
+from newsletter.delivery.gate import FURTHEST
 from newsletter.delivery.ledger.rows import changed, closed, going, is_waiting
 from newsletter.delivery.outcomes import JITTER
-from newsletter.delivery.throttle import FURTHEST, Throttle
+from newsletter.delivery.throttle import Throttle
 from newsletter.models import (
     AT_ONCE,
     Delivery,
@@ -22,6 +23,8 @@ from newsletter.models import (
     SubscriberState,
 )
 from newsletter.settings import Settings
+
+LONGEST_WAIT = timedelta(minutes=1)  # for a rate, or the warm-up
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class Batch:
     """What a claim took."""
 
     rows: Sequence[Claimed] = ()
-    more: bool = False  # may another claim find rows?
+    more: bool = False  # may another claim find rows, at once or soon?
     opens_at: datetime | None = None  # when the rate lets the next message go; None: at once
 
 
@@ -73,14 +76,20 @@ def claim(
     throttle = Throttle(session, settings, now)
     limit = throttle.room(wanted.limit)
     if not limit or not _lease_lives(session, lease_id):
-        return Batch(more=throttle.opens_at is not None, opens_at=throttle.opens_at)
+        return Batch((), _is_soon(throttle.opens_at, now), throttle.opens_at)
     found = _due(session, wanted, limit, now)
     here = [row for row in found if row.reader_state is SubscriberState.ACTIVE]
     claimed = [row for row in here if not _put_off(session, throttle, row)]
     throttle.take(len(claimed))
     _change(session, found, claimed, lease_id, now)
     rows = [Claimed(*tuple(row)[:5]) for row in claimed]
-    return Batch(rows, len(found) == limit, throttle.opens_at)
+    soon = throttle.opens_at is None or _is_soon(throttle.opens_at, now)
+    return Batch(rows, len(found) == limit and soon, throttle.opens_at)
+
+
+def _is_soon(moment: datetime | None, now: datetime) -> bool:
+    """Is it worth waiting for? Else the run ends, and the next one begins then."""
+    return moment is not None and moment <= now + LONGEST_WAIT
 
 
 def _lease_lives(session: Session, lease_id: int) -> bool:

@@ -5,8 +5,10 @@ from datetime import datetime
 from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
+from newsletter.delivery import throttle
 from newsletter.delivery.ledger.rows import changed, closed, going, is_open, is_waiting
 from newsletter.models import AT_ONCE, Delivery, DeliveryState, Issue
+from newsletter.settings import Settings
 
 
 def counts(session: Session, issue_number: int) -> dict[str, int]:
@@ -59,6 +61,19 @@ def next_due(
     if issue_number is not None:
         query = query.where(Issue.number == issue_number)
     return session.scalar(query)
+
+
+def next_to_go(
+    session: Session,
+    settings: Settings,
+    now: datetime,
+    issue_number: int | None = None,
+    *,
+    asking: bool = False,
+) -> datetime | None:
+    """The same, but not before the rate and the warm-up let the relay have a message."""
+    due_at = next_due(session, issue_number, asking=asking)
+    return due_at and max(due_at, throttle.opens_at(session, settings, now))
 
 
 def release_held(session: Session, issue_number: int, now: datetime, *, send: bool) -> int:

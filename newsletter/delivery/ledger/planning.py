@@ -139,7 +139,7 @@ def plan(
 ) -> int:
     """Write one pending row for each reader of the groups, with their edition; returns how many.
 
-    `due_at` is `at_once()`, or `spread` over a window.
+    `due_at` is `at_once()`, `spread` over a window, or `engaged_first`.
     """
     if not editions:
         return 0
@@ -271,11 +271,18 @@ def at_once() -> ColumnElement[datetime]:
 def spread(session: Session, now: datetime, window: timedelta) -> ColumnElement[datetime]:
     """For each reader another moment of the window; for one reader always the same."""
     second = cast(Subscriber.id, BigInteger) * SCATTER % int(window.total_seconds())
+    return after(session, now, second)
+
+
+def after(
+    session: Session, start: datetime, seconds: ColumnElement[int]
+) -> ColumnElement[datetime]:
+    """So many seconds after a moment, for each reader."""
     if session.get_bind().dialect.name == "sqlite":
-        start = now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-        shift = cast(second, String) + " seconds"
-        return func.strftime("%Y-%m-%d %H:%M:%S", start, shift) + ".000000"
-    return literal(now) + func.make_interval(0, 0, 0, 0, 0, 0, second)
+        from_start = start.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        shift = cast(seconds, String) + " seconds"
+        return func.strftime("%Y-%m-%d %H:%M:%S", from_start, shift) + ".000000"
+    return literal(start) + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 
 
 def _constants(issue_number: int) -> list[ColumnElement[object]]:
