@@ -12,7 +12,7 @@ from newsletter.delivery import ledger
 from newsletter.delivery.sender import utcnow
 from newsletter.errors import FixRequest
 from newsletter.i18n import LOCALES
-from newsletter.issues import publishing, slots
+from newsletter.issues import foreseeing, publishing, slots
 from newsletter.issues.compiler import compile_issue, read_ahead
 from newsletter.issues.planning import base_editions
 from newsletter.issues.preflight import PreflightFinding, external
@@ -88,6 +88,7 @@ def show(number: int, as_json: bool) -> None:
     if as_json:
         return print_json(row)
     click.echo(_line(row))
+    _say_warm_up(office, number)
     for name, count in row["deliveries"].items():
         click.echo(f"  {name:10} {count}")
     return None
@@ -135,6 +136,7 @@ def schedule(number: int, at: str) -> None:
     """Send at a moment of your choice."""
     office = open_office()
     moment = _moment(office, at)
+    _say_warm_up(office, number, moment)
     with office.database.write() as session:
         lacking = publishing.schedule(session, office.settings, number, moment, utcnow())
         log(session, "issue.schedule", f"issue {number}", at=moment.isoformat())
@@ -147,6 +149,7 @@ def schedule(number: int, at: str) -> None:
 def send(number: int) -> None:
     """Send now: skips the hold window, never preflight or required approvals."""
     office = open_office()
+    _say_warm_up(office, number)
     with office.database.read() as session:  # editions are made before anything is locked
         renderings = publishing.ready_to_send(session, office.settings, utcnow(), number)
     with office.database.write() as session:
@@ -181,6 +184,26 @@ def resume(number: int) -> None:
         click.echo(f"Issue {number} waits for {lacking} more approval(s), as before.")
     else:
         click.echo(f"Issue {number} goes on.")
+
+
+def _say_warm_up(office: Office, number: int, at: datetime | None = None) -> None:
+    """Until when the warm-up makes an issue take that begins at `at` (None: as it stands)."""
+    settings = office.settings
+    with office.database.read() as session:
+        issue = publishing.get(session, number)
+        foreseen = foreseeing.foresee(session, settings, issue, utcnow(), at)
+    if foreseen is None:
+        return
+    until = foreseen.until.astimezone(settings.timezone)
+    click.echo(f"With the warm-up (WARMUP_DAYS) issue {number} takes until {until:%Y-%m-%d %H:%M}.")
+    if foreseen.deadline:
+        click.echo(
+            f"Some readers get it after {foreseen.deadline}, the first date in it.", err=True
+        )
+    if foreseen.late:
+        click.echo(
+            f"That is more than LATE_HOURS={settings.late_hours:g} after it begins.", err=True
+        )
 
 
 def _outside_links(session: Session, office: Office, issue: Issue) -> dict[str, str]:

@@ -11,7 +11,7 @@ from newsletter import notices
 from newsletter.delivery import ledger
 from newsletter.errors import FixContent, FixRequest
 from newsletter.i18n import _
-from newsletter.issues import approving, preflight, trouble
+from newsletter.issues import approving, foreseeing, preflight, trouble
 from newsletter.issues.planning import base_editions
 from newsletter.issues.preflight import PreflightFinding
 from newsletter.issues.preflight.finding import told_once
@@ -33,6 +33,7 @@ def hold(session: Session, settings: Settings, issue: Issue, now: datetime) -> N
     _queue_proof(session, issue, edition, settings.editors, "nl", now)
     if not settings.editors:
         issue.hold_until = now + timedelta(hours=settings.hold_hours)
+    foreseeing.tell(session, settings, issue, now)
 
 
 def proof_to(

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 
 from newsletter.delivery import ledger
@@ -119,9 +119,7 @@ def plan_issue(
         else:
             nothing.append(group)
     ledger.skip(session, issue, drawn.top, nothing)
-    window = timedelta(hours=settings.delivery_window)
-    due_at = ledger.spread(session, now, window) if window else ledger.at_once()
-    planned = ledger.plan(session, issue, drawn.top, wanted, due_at)
+    planned = ledger.plan(session, issue, drawn.top, wanted, _due_at(session, settings, now))
     told = planned or drawn.new or ledger.readers_waiting(session, issue, drawn.top, now)
     if first and not told:
         gone = Said(
@@ -130,6 +128,14 @@ def plan_issue(
         )
         raise FixContent(gone)
     return planned
+
+
+def _due_at(session: Session, settings: Settings, now: datetime) -> ColumnElement[datetime]:
+    """When rows are due; while the domain is warmed up, its allowance spreads them."""
+    if settings.warmup_days:
+        return ledger.engaged_first(session, now)
+    window = timedelta(hours=settings.delivery_window)
+    return ledger.spread(session, now, window) if window else ledger.at_once()
 
 
 def base_editions(

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.delivery import ledger
 from newsletter.errors import FixContent, FixRequest
-from newsletter.issues import approving
+from newsletter.issues import approving, foreseeing
 from newsletter.issues.holding import (
     hold_late,
     holds_for_approval,
@@ -78,6 +78,7 @@ def start(session: Session, settings: Settings, issue: Issue, now: datetime, ahe
     """Plan an issue that may go, and let the sender have it; returns rows planned."""
     planned = plan_issue(session, settings, issue, now, ahead)
     issue.state, issue.why = IssueState.SENDING, None
+    foreseeing.tell(session, settings, issue, now)
     return planned
 
 
@@ -261,7 +262,8 @@ def warn(session: Session, settings: Settings, number: int, words: str, now: dat
     """Tell the editors, once a day, what a receiving system says about us."""
     lately = (Notice.kind == NoticeKind.TROUBLE, Notice.created_at > now - timedelta(days=1))
     told = session.scalars(select(Notice).where(*lately))
-    if not any(notice.facts.get("issue") == number for notice in told):
+    said = [notice.facts for notice in told if "what" not in notice.facts]
+    if not any(facts.get("issue") == number for facts in said):
         tell_editors(session, settings, number, words, now, paused=False)
 
 

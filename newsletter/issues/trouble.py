@@ -1,18 +1,20 @@
 """Trouble with an issue: when it is too late, and telling the editors."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from newsletter import notices
 from newsletter.errors import FixContent
 from newsletter.i18n import DEFAULT
-from newsletter.models import Issue, NoticeKind
+from newsletter.models import Issue, Notice, NoticeKind
 from newsletter.settings import Settings
 
 LATE = "late"
+WARM_UP = "warm-up"
 
 
 def is_late(settings: Settings, issue: Issue, now: datetime) -> bool:
@@ -102,6 +104,25 @@ def tell_of_slots(
     if slots:
         facts = {"cadence": cadence, "slots": [slot.isoformat() for slot in slots], "gone": gone}
         _tell(session, settings, facts | {"what": "slots"}, now)
+
+
+def tell_of_warm_up(
+    session: Session,
+    settings: Settings,
+    issue: Issue,
+    until: datetime,
+    deadline: date | None,
+    now: datetime,
+    *,
+    late: bool,
+) -> None:
+    """Tell every editor, once, that the last readers get an issue at `until`: after a day it speaks
+    of, or `late`, after more than LATE_HOURS."""
+    mine = {"issue": issue.number, "what": WARM_UP}
+    letters = select(Notice).where(Notice.kind == NoticeKind.TROUBLE)
+    if not any(mine.items() <= letter.facts.items() for letter in session.scalars(letters)):
+        day = deadline.isoformat() if deadline else None
+        _tell(session, settings, mine | {"until": until.isoformat(), "day": day, "late": late}, now)
 
 
 def _tell(session: Session, settings: Settings, facts: Mapping[str, Any], now: datetime) -> None:

@@ -1,7 +1,7 @@
 """Letters about trouble with an issue, from the facts of their notice."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeAlias
 
 from newsletter.notices.letters import arriving, editors
@@ -26,6 +26,13 @@ def _relay(settings: Settings, locale: str, facts: Facts) -> Letter:
 def _late(settings: Settings, locale: str, facts: Facts) -> Letter:
     slot, planned = datetime.fromisoformat(facts["slot"]), bool(facts["planned"])
     return editors.late(settings, locale, number=int(facts["issue"]), slot=slot, planned=planned)
+
+
+def _warm_up(settings: Settings, locale: str, facts: Facts) -> Letter:
+    until, late = datetime.fromisoformat(facts["until"]), bool(facts["late"])
+    day = date.fromisoformat(facts["day"]) if facts["day"] else None
+    number = int(facts["issue"])
+    return editors.warm_up(settings, locale, number=number, until=until, day=day, late=late)
 
 
 def _unapproved(settings: Settings, locale: str, facts: Facts) -> Letter:
@@ -70,6 +77,7 @@ def _seeds(settings: Settings, locale: str, facts: Facts) -> Letter:
 
 TROUBLES: Mapping[str, Callable[[Settings, str, Facts], Letter]] = {
     "late": _late,
+    "warm-up": _warm_up,
     "approval": _unapproved,
     "faults": _faults,
     "slots": _missed,

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from newsletter.cli import main
 from newsletter.db import Database
+from newsletter.delivery import warming
 from newsletter.settings import Settings
 from tests.relay import RelayLog, running
 
@@ -279,6 +280,22 @@ def test_no_relay_is_one_sentence_and_loses_nothing(
         "The relay 127.0.0.1:1 (MAIL_SERVER, MAIL_PORT) does not answer"
     )
     assert data("issues", "show", "1")["deliveries"]["pending"] == 2
+
+
+def test_the_warm_up_is_said_and_deliver_does_not_wait_for_it(
+    office: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warming, "START", 1)
+    monkeypatch.setenv("WARMUP_DAYS", "7")
+    run("subscribers", "import", write_csv(office, PEOPLE), "--source", "x")
+    run("issues", "compile")
+    for words in (("show", "1"), ("schedule", "1", "--at", "2099-01-01T09:00"), ("send", "1")):
+        said = run("issues", *words)
+        assert "With the warm-up (WARMUP_DAYS) issue 1 takes until" in said.stdout
+        assert "more than LATE_HOURS=12 after it begins" in said.stderr
+    result = run("deliver")
+    assert "1 messages accepted by the relay; 1 deliveries are open." in result.stdout
+    assert "The next one is due at" in result.stdout
 
 
 def test_a_relay_that_refuses_us_pauses_and_resume_goes_on(office: Path, relay: RelayLog) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import audit
 from newsletter.db import Database
-from newsletter.delivery import ledger
+from newsletter.delivery import ledger, warming
 from newsletter.issues import publishing
 from newsletter.models import (
     Approval,
@@ -384,6 +384,25 @@ def both(*acts: Callable[[], object]) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def test_the_warm_up_says_before_and_while_it_runs_until_when_it_takes(
+    open_newsroom: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warming, "START", 1)
+    room = open_newsroom(warmup_days=7, late_hours=1.0)
+    client, path = room.desk(Role.PUBLISHER), f"/desk/issues/{room.issue()}"
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
+    pages = [
+        client.get(f"{path}/send").text,
+        client.send(f"{path}/schedule", at=tomorrow).text,
+        client.get(path).text,
+    ]
+    client.send(f"{path}/send")
+    for page in (*pages, client.get(path).text):
+        assert "Met de opwarming duurt dit nummer tot" in page
+        assert "<strong>Dat is meer dan 1 uur na het begin.</strong>" in page
+        assert "WARMUP_DAYS=0" in page
 
 
 def test_two_publishers_send_at_once_and_everybody_gets_it_once(room: Newsroom) -> None:

@@ -50,6 +50,9 @@ LETTERS: dict[str, Callable[[Settings, str], Letter]] = {
         s, locale, email=JAN, link=URL, never=NEVER, asked_at=ASKED, sent_at=NOW
     ),
     "unapproved": lambda s, locale: editors.unapproved(s, locale, number=12),
+    "warm_up": lambda s, locale: editors.warm_up(
+        s, locale, number=12, until=NOW, day=NOW.date(), late=True
+    ),
     "alarm": lambda s, locale: editors.alarm(s, locale, count=6000, seconds=3600, at=NOW),
     "unreachable": lambda s, locale: arriving.unreachable(s, locale, words=f"({locale})"),
     "astray": lambda s, locale: arriving.astray(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from babel.dates import format_timedelta
 from markupsafe import escape
@@ -109,6 +109,62 @@ def late(settings: Settings, locale: str, *, number: int, slot: datetime, planne
     ]
     parts = Parts(subject=heading, heading=heading, before=[what], after=then)
     return shape(settings, locale, parts)
+
+
+def warm_up(
+    settings: Settings,
+    locale: str,
+    *,
+    number: int,
+    until: datetime,
+    day: date | None,
+    late: bool,
+) -> Letter:
+    """To the editors: the warm-up makes an issue reach its last readers too late."""
+    heading = translate(locale, "Nummer %(number)s komt bij sommige lezers te laat", number=number)
+    stop = f"newsletter issues stop {number}"
+    parts = Parts(
+        subject=heading,
+        heading=heading,
+        before=[" ".join(warm_up_sentences(settings, locale, until=until, day=day, late=late))],
+        after=[
+            translate(
+                locale,
+                "Mag dat? Dan hoef je niets te doen: niemand wordt overgeslagen. Moet het sneller, "
+                "vraag dan je systeembeheerder om de opwarming te beëindigen, met WARMUP_DAYS=0.",
+            ),
+            translate(locale, "Liever niet meer? %(command)s", command=stop),
+        ],
+    )
+    return shape(settings, locale, parts)
+
+
+def warm_up_sentences(
+    settings: Settings, locale: str, *, until: datetime, day: date | None, late: bool
+) -> list[str]:
+    """Until when an issue takes, and why that is too late: for a `day` it speaks of, or `late`."""
+    when = moment(settings, locale, until)
+    told = [
+        translate(
+            locale,
+            "Met de opwarming duurt dit nummer tot %(when)s: ons adres is nog nieuw voor "
+            "mailservers, dus vertrekt er per dag maar een deel, en elke dag meer.",
+            when=when,
+        )
+    ]
+    if day is not None:
+        shown = i18n.day_in_words(day, "full", i18n.region(locale))
+        told.append(
+            translate(
+                locale,
+                "Sommige lezers krijgen het pas na %(day)s, de eerste datum waarvan iets afhangt.",
+                day=shown,
+            )
+        )
+    if late:
+        hours = i18n.number(settings.late_hours, locale)
+        told.append(translate(locale, "Dat is meer dan %(hours)s uur na het begin.", hours=hours))
+    return told
 
 
 def unapproved(settings: Settings, locale: str, *, number: int) -> Letter:

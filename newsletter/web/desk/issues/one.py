@@ -15,7 +15,7 @@ from newsletter.delivery import ledger
 from newsletter.editors import people
 from newsletter.errors import FixRequest
 from newsletter.i18n import LOCALES, Said, _
-from newsletter.issues import approving, arranging, holding, intros, publishing
+from newsletter.issues import approving, arranging, foreseeing, holding, intros, publishing
 from newsletter.models import Issue, IssueState, Role
 from newsletter.web.desk import arrivals, reception
 from newsletter.web.desk.ground import blueprint, me, needs, refused, row_number, say, show
@@ -58,6 +58,7 @@ def issues_one(number: int) -> Response:
             "approvals": _approvals(session, issue),
             "goes": holding.goes_when_approved(session, settings, issue, moment),
             "seen": approving.fingerprint(session, settings, issue),
+            "foreseen": foreseeing.foresee(session, settings, issue, moment),
             "next": words.what_next(issue, lacking, moment),
             "people": [one for one in people.listed(session) if one.active],
         }

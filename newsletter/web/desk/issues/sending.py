@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from newsletter.delivery import ledger
 from newsletter.errors import FixRequest
 from newsletter.i18n import _
-from newsletter.issues import publishing, slots
+from newsletter.issues import foreseeing, publishing, slots
 from newsletter.models import Issue, Role
 from newsletter.web.desk.ground import blueprint, needs, say, show
 from newsletter.web.desk.issues import words
@@ -38,6 +38,7 @@ def issues_sure(number: int, deed: str) -> AnyResponse:
         progress = ledger.progress(session, number, at)
         values: dict[str, Any] = {
             "readers": _readers(session, issue, at),
+            "foreseen": foreseeing.foresee(session, settings, issue, at, at),
             "lacking": publishing.approvals_missing(session, settings, issue),
             "retryable": len(ledger.retryable(session, number)) if deed == "retry" else 0,
         }
@@ -125,10 +126,16 @@ def issues_plan(number: int) -> AnyResponse:
     except FixRequest as error:
         return _choose(issue, text, words.said(str(error)))
     if request.form.get("sure") != text:
-        return show(
-            "issues/schedule.html", issue=issue, at=text, when=moment(at), twice=twice, problem=""
-        )
+        return _ask(issue, text, at, twice=twice)
     return _plan(number, at)
+
+
+def _ask(issue: Issue, text: str, at: datetime, *, twice: bool) -> Response:
+    """The moment in words, and what the warm-up makes of it."""
+    with state().database.read() as session:
+        foreseen = foreseeing.foresee(session, state().settings, issue, now(), at)
+    values: dict[str, Any] = {"when": moment(at), "twice": twice, "foreseen": foreseen}
+    return show("issues/schedule.html", issue=issue, at=text, problem="", words=words, **values)
 
 
 def _plan(number: int, at: datetime) -> AnyResponse:

@@ -8,7 +8,9 @@ from babel.dates import format_timedelta
 from newsletter import i18n
 from newsletter.i18n import _, translate
 from newsletter.issues.arranging import LeftOut
+from newsletter.issues.foreseeing import Foreseen
 from newsletter.models import Issue, IssueState
+from newsletter.notices.letters import editors
 from newsletter.web.answers import CADENCES
 from newsletter.web.page import locale, moment, state
 
@@ -85,6 +87,13 @@ def reason(issue: Issue) -> str:
     """Why it is held, paused or stopped; empty when that is the mail server's own words."""
     why = issue.why or ""
     return next((said(text) for start, text in REASONS.items() if why.startswith(start)), "")
+
+
+def warm_up(foreseen: Foreseen) -> list[str]:
+    """Until when the warm-up makes an issue take, and what that is too late for."""
+    until, day, late = foreseen.until, foreseen.deadline, foreseen.late
+    settings = state().settings
+    return editors.warm_up_sentences(settings, locale(), until=until, day=day, late=late)
 
 
 def what_next(issue: Issue, lacking: int, now: datetime) -> str:
