@@ -391,6 +391,7 @@ def test_the_warm_up_says_before_and_while_it_runs_until_when_it_takes(
 ) -> None:
     monkeypatch.setattr(warming, "START", 1)
     room = open_newsroom(warmup_days=7, late_hours=1.0)
+    room.shelf.put("bron", deadline=f"{datetime.now(UTC):%Y-%m-%d}")
     client, path = room.desk(Role.PUBLISHER), f"/desk/issues/{room.issue()}"
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
     pages = [
@@ -401,8 +402,9 @@ def test_the_warm_up_says_before_and_while_it_runs_until_when_it_takes(
     client.send(f"{path}/send")
     for page in (*pages, client.get(path).text):
         assert "Met de opwarming duurt dit nummer tot" in page
-        assert "<strong>Dat is meer dan 1 uur na het begin.</strong>" in page
+        assert "Dat is meer dan 1 uur na het begin.</strong>" in page
         assert "WARMUP_DAYS=0" in page
+    assert "<strong>Sommige lezers krijgen het pas na" in pages[0]
 
 
 def test_two_publishers_send_at_once_and_everybody_gets_it_once(room: Newsroom) -> None:
