@@ -9,6 +9,7 @@ from newsletter.errors import FixRequest
 
 # Line between the messages of a mailbox file (RFC 4155), after an empty one.
 FROM_LINE = re.compile(rb"From \S+ +.*\d{1,2}:\d{2}(?::\d{2})?.* \d{4}\b.*\r?\n?")
+FROM_LONGEST = 500  # octets of it that are looked at: in a long line the search would take minutes
 ONE_MESSAGE = (".eml", ".txt", ".msg")  # one message each, whatever the first line looks like
 
 
@@ -37,7 +38,7 @@ def _in_file(file: Path, limit: int) -> Iterator[tuple[str, bytes]]:
     with file.open("rb") as opened:
         first = opened.readline(LIMIT)
         opened.seek(0)
-        if file.suffix.lower() in ONE_MESSAGE or not FROM_LINE.match(first):
+        if file.suffix.lower() in ONE_MESSAGE or not FROM_LINE.match(first[:FROM_LONGEST]):
             yield str(file), opened.read(limit)
             return
         found = _in_mbox(opened, limit)
@@ -48,7 +49,7 @@ def _in_mbox(lines: Iterator[bytes], limit: int) -> Iterator[bytes]:
     message: list[bytes] = []
     size, empty = 0, True
     for line in lines:
-        if empty and FROM_LINE.match(line):
+        if empty and FROM_LINE.match(line[:FROM_LONGEST]):
             if message:
                 yield b"".join(message)
             message, size = [], 0

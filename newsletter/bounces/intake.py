@@ -160,12 +160,14 @@ def take(
 
 
 def _is_for_people(report: Report, about: Returned | None) -> bool:
-    """Does a person have to read it? Also a wish nobody proved, and what could not be read."""
+    """Does a person have to read it? Also a wish nobody proved, what could not be read, and a
+    bounce that proves nothing and that somebody may have written or quoted."""
     if about and about.sent is Sent.READER:
         return False
     unread = report.kind is Kind.UNKNOWN and not (report.sender or report.status)
     asked = report.kind is Kind.UNSUBSCRIBE and about is None
-    return report.kind is Kind.HUMAN or asked or unread
+    quoted = report.written and about is None
+    return report.kind is Kind.HUMAN or asked or unread or quoted
 
 
 def _about(settings: Settings, report: Report, envelope_to: str | None) -> Returned | None:

@@ -39,4 +39,5 @@ class Report:
     sender: str | None = None  # From of the report itself
     subject: str | None = None  # Subject of the report itself
     ours: bool = False  # refused for what we are or sent (policy, reputation, format): never hard
+    written: bool = False  # no field of it says that a program wrote it; so it may be a person's
     feedback_type: str | None = None  # of a complaint (RFC 5965), as "abuse"

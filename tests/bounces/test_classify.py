@@ -84,6 +84,11 @@ def test_a_message_that_begins_as_a_mailbox_file_does(tmp_path: Path) -> None:
     assert [(row["path"], row["kind"]) for row in objects(one)] == [(str(one), "hard")]
 
 
+def test_a_long_line_that_begins_as_a_mailbox_file_does_is_read_at_once(tmp_path: Path) -> None:
+    (tmp_path / "long").write_bytes(b"From a " + b"1:11" * 250_000)  # minutes, were it searched
+    assert [one["kind"] for one in objects(tmp_path / "long")] == ["unknown"]
+
+
 def test_what_is_not_there(tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere"
     assert classify(nowhere, code=1).stderr == f"{nowhere} is not there.\n"

@@ -179,6 +179,12 @@ Subject: {subject}
         ("Urlaubsfotos", Kind.HUMAN),
         ("Absenten in de klas", Kind.HUMAN),
         ("Uitschrijven?", Kind.HUMAN),
+        ("Afmelden voor de studiedag", Kind.HUMAN),
+        ("Afmelden hoeft niet, ik blijf graag lezen", Kind.HUMAN),
+        ("Unsubscribe my colleague, not me", Kind.HUMAN),
+        ("unsubscribe" + "!" * 68 + "x", Kind.HUMAN),
+        ("Uitschrijven aub, dank u", Kind.UNSUBSCRIBE),
+        ("Please unsubscribe jan@voorbeeld.example from this list", Kind.UNSUBSCRIBE),
         (
             "Unsubscribe me? I never asked for this, and I want to know who gave you my address!!",
             Kind.HUMAN,
@@ -188,6 +194,13 @@ Subject: {subject}
 def test_smt_17_programs_and_people_by_their_subjects(subject: str, kind: Kind) -> None:
     raw = MAIL.format(subject=subject, text="Groeten van Mieke").encode()
     assert [report.kind for report in sort(raw)] == [kind]
+
+
+def test_a_bounce_that_a_person_pasted_is_told_from_one_that_a_program_wrote() -> None:
+    text = "Delivery to the following recipient failed permanently:\n\n  jan@voorbeeld.example\n"
+    pasted = MAIL.format(subject="Undelivered Mail Returned to Sender", text=text).encode()
+    assert [report.written for report in sort(pasted)] == [True]
+    assert [report.written for report in sort(b"Return-Path: <>\n" + pasted)] == [False]
 
 
 @pytest.mark.parametrize(

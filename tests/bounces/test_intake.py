@@ -277,6 +277,15 @@ def test_messages_for_people_are_passed_on_once(world: World, now: datetime) -> 
     assert len(letters) == 3
 
 
+def test_a_bounce_that_somebody_quotes_is_read_by_people(world: World) -> None:
+    world.readers(2)
+    row, _ = world.issue(7, world.now)
+    quoted = Report(Kind.HARD, status="5.1.1", written=True)
+    assert world.take(intake.of_report(world.settings, quoted, None, b"a")).forwarded == 1
+    proven = replace(quoted, message_id=world.message_id(row))
+    assert world.take(intake.of_report(world.settings, proven, None, b"b")).forwarded == 0
+
+
 def test_where_people_read_anyway_nothing_is_passed_on(world: World) -> None:
     world.settings = replace(world.settings, return_path="", reply_to="")
     finding = intake.of_report(world.settings, Report(Kind.HUMAN), None, b"a")

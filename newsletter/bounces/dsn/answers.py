@@ -79,6 +79,16 @@ LEAVE = phrases(r"""
     (?:abmeld(?:en|ung)|abbestell(?:en|ung)|austragen)
     newsletter (?:abbestellen|abmelden)""")
 SHORT = 80  # characters of a line that asks to leave; longer ones say more than that
+# What may stand behind such a wish; with any other word ("afmelden hoeft niet", "afmelden voor de
+# studiedag") a person has to read it.
+REST = re.compile(
+    r"(?:\S{1,64}@\S{1,80}|\W|(?:me|mij|us|ons|mich|moi|uit|from|van|von|voor|for|de|la|le|les|the|this|these|deze|"
+    r"dit|die|der|dem|den|das|des|du|een|your|uw|jullie|je|votre|vos|ihrem|ihren|eurem|my|mijn|"
+    r"meine|mon|list|lijst|liste|mailing\w*|mailings?|newsletters?|nieuwsbrief|nieuws|infolettre|"
+    r"fiabel\w*|vvsg|verteiler|(?:e-?)?mails?|emails|address|adres|adresse|please|aub|a\.u\.b|"
+    r"alstublieft|alsjeblieft|svp|s.il vous pla[iî]t|bitte|graag|now|nu|all|alle|thanks?|thank you|"
+    r"dank|u|you|bedankt|merci|danke)(?!\w))*+"  # possessive: nothing is tried twice
+)
 
 
 def automatic_field(opened: Opened) -> bool:
@@ -131,4 +141,5 @@ def is_leaving(opened: Opened, said: str) -> bool:
 
 def _asks(text: str) -> bool:
     please = _PLEASE.match(text)
-    return LEAVE.match(text, please.end() if please else 0) is not None
+    wish = LEAVE.match(text, please.end() if please else 0)
+    return wish is not None and REST.fullmatch(text, wish.end()) is not None

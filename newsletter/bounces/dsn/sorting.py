@@ -38,6 +38,7 @@ def _sort(raw: bytes, nested: int) -> list[Report]:
     if nested and _wraps_report(opened):
         return _sort(opened.enclosed, nested - 1)
     if failures := _failures(opened, said, original):
+        common = replace(common, written=not _says_machine(opened))
         return [_of_failure(common, failure, original) for failure in failures]
     kind = _kind_of_answer(opened, said)
     sender = common.sender if kind is not Kind.UNKNOWN else None
@@ -112,6 +113,12 @@ def _may_be_told(opened: Opened, said: str) -> bool:
         return FAILURE.search(begins[:200]) is not None
     told = FAILURE.search(subject.lower()) or FAILURE.search(begins[:600])
     return MACHINE.search(sender) is not None or told is not None
+
+
+def _says_machine(opened: Opened) -> bool:
+    """Does any field say that a program wrote it?"""
+    failed = "x-failed-recipients" in opened.fields or answers.automatic_field(opened)
+    return failed or _is_report(opened) or DAEMON.search(opened.first("from")) is not None
 
 
 def _from_machine(opened: Opened) -> bool:
