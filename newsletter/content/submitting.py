@@ -4,7 +4,7 @@ desk never keeps an issue from being compiled."""
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from newsletter.content import history, matter, merging, writing
+from newsletter.content import history, matter, merging, receiving, writing
 from newsletter.content.frontmatter import DRAFT
 from newsletter.content.library import Library
 from newsletter.content.matter import NotAForm
@@ -67,6 +67,17 @@ def withdraw(library: Library, path: str, base: bytes, author: Author) -> Saved:
         pen.remove(path, base)
         fault = _commit(library, pen.written, author, "Delete")
     return Saved("", tuple(pen.written), fault)
+
+
+def illustrate(library: Library, data: bytes, filename: str, author: Author) -> tuple[str, Saved]:
+    """Take in a picture: its name, and what was written. Raises FixContent for what is none of
+    those we take, TryLater."""
+    with writing.writing(library.folder) as pen:
+        name = receiving.receive(pen, data, filename)
+        path = f"{receiving.FOLDER}/{name}"
+        # Also one that was there already: Git may not have had it.
+        fault = _commit(library, [path], author, "Add")
+    return name, Saved("", tuple(pen.written), fault)
 
 
 def split(path: str) -> tuple[str, str]:

@@ -101,6 +101,20 @@ def test_a_saved_change_is_in_the_file_and_in_the_log(desk: Desk, shelf: Path) -
     assert Library(shelf).check() == []
 
 
+@ONE_DATABASE
+def test_what_nobody_changed_keeps_its_order_and_spelling(desk: Desk, shelf: Path) -> None:
+    text = TEXT.replace("topics: [milieu]", "topics: [milieu, bestuur] # by hand")
+    (shelf / PATH).write_text(text, "utf-8")
+    client = desk(Role.EDITOR)
+    assert save(client, summary="Kort.").status_code == 303
+    wanted = text.replace("Afval wordt compost.", "Kort.")
+    assert (shelf / PATH).read_text("utf-8") == wanted
+    save(client, topics=["bestuur"])
+    assert "topics: [bestuur] # by hand" in (shelf / PATH).read_text("utf-8")
+    save(client, topics=["bestuur", "milieu"])
+    assert "topics: [bestuur, milieu] # by hand" in (shelf / PATH).read_text("utf-8")
+
+
 def test_a_new_item_from_its_title_to_its_file(desk: Desk, shelf: Path) -> None:
     writer = desk(Role.WRITER)
     begun = writer.send("/desk/items", title="Straten in Dogbo: één jaar")
@@ -413,20 +427,44 @@ def test_no_address_leads_elsewhere(desk: Desk, slug: str) -> None:
     assert desk(Role.EDITOR).get(f"/desk/items/{slug}/nl").status_code == 404
 
 
+def git(*arguments: str, folder: Path) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
+    return done.stdout.decode()
+
+
 @ONE_DATABASE
 def test_a_save_is_a_commit_with_a_name_and_without_an_address(desk: Desk, shelf: Path) -> None:
-    subprocess.run(["git", "init", "--quiet"], cwd=shelf, check=True)
+    git("init", "--quiet", folder=shelf)
     client = desk(Role.EDITOR)
     save(client, title="Nieuwe titel")
-    log = subprocess.run(
-        ["git", "log", "--format=%an <%ae> %s"], cwd=shelf, check=True, capture_output=True
-    )
+    log = git("log", "--format=%an <%ae> %s", folder=shelf)
     expected = f"Els Redacteur <editor-{client.editor.id}@nieuws.test> Save compost.nl\n"
-    assert log.stdout.decode() == expected
+    assert log == expected
     (shelf / ".git/index.lock").touch()
     save(client, title="Nog een titel")
-    assert "maar niet in Git" in client.get(URL).text
+    told = client.get(URL).text
+    assert told.count("De tekst is bewaard.") == 1
+    assert '(Git), want: <q lang="en">fatal: ' in told
+    assert str(shelf) not in told, "nobody has to know where the server keeps it"
     assert "Nog een titel" in (shelf / PATH).read_text("utf-8")
+
+
+@ONE_DATABASE
+def test_a_clone_has_the_picture_that_was_uploaded(desk: Desk, shelf: Path, tmp_path: Path) -> None:
+    git("init", "--quiet", folder=shelf)
+    client, data = desk(Role.EDITOR), photo()
+    (shelf / ".git/index.lock").touch()
+    assert upload(client, data, "brug.jpg").status_code == 303
+    assert "De foto staat in je tekst. Het staat alleen nog niet" in client.get(URL).text
+    (shelf / ".git/index.lock").unlink()
+    assert upload(client, data, "brug.jpg").status_code == 303
+    expected = f"Els Redacteur <editor-{client.editor.id}@nieuws.test> Add brug.jpg\n"
+    assert git("log", "--format=%an <%ae> %s", folder=shelf) == expected
+    save(client)
+    git("clone", "--quiet", str(shelf), str(tmp_path / "clone"), folder=tmp_path)
+    copy = tmp_path / "clone"
+    assert (copy / "images/brug.jpg").read_bytes() == (shelf / "images/brug.jpg").read_bytes()
+    assert "image: brug.jpg" in (copy / PATH).read_text("utf-8")
 
 
 @ONE_DATABASE

@@ -4,11 +4,21 @@ import difflib
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
+from flask import (
+    Response,
+    flash,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter import i18n
-from newsletter.content import merging, receiving, submitting, writing
+from newsletter.content import merging, receiving, submitting
 from newsletter.content.submitting import Author, Faults, Saved
 from newsletter.content.translations import languages
 from newsletter.content.writing import Conflict
@@ -60,7 +70,8 @@ def items_save(slug: str, language: str) -> AnyResponse:
         _keep(work, base, text)
         return _form(work, text, base, 422, _stops(error))
     _log(work, saved)
-    return done("desk.items_text", _("De tekst is bewaard."), slug=slug, language=language)
+    _tell(_("De tekst is bewaard."), saved)
+    return _back(slug, language)
 
 
 @blueprint.post(f"{ONE}/keep")
@@ -108,7 +119,8 @@ def items_delete(slug: str, language: str) -> AnyResponse:
     except NewsletterError as error:
         return refused("desk.items_text", error, slug=slug, language=language)
     _log(work, saved, "item.delete")
-    return done("desk.items", _("De tekst is verwijderd."))
+    _tell(_("De tekst is verwijderd."), saved)
+    return redirect(url_for("desk.items"), 303)
 
 
 @blueprint.post(f"{ONE}/picture")
@@ -117,7 +129,7 @@ def items_picture(slug: str, language: str) -> AnyResponse:
     """Take in a picture, above the story or at the end of its text; the rest is kept as typed."""
     with state().database.read() as session:
         work = find(session, slug, language)
-    base, folder = unpacked(), state().library.folder
+    base = unpacked()
     upload, text = request.files.get("picture"), form.typed(work, base)
     alt = " ".join(request.form.get("picture_alt", "").split())
     credit = " ".join(request.form.get("picture_credit", "").split())
@@ -126,8 +138,8 @@ def items_picture(slug: str, language: str) -> AnyResponse:
             raise FixRequest(_("Kies eerst een foto op je toestel."))
         if not alt:
             raise FixRequest(_("Zeg wat er op de foto te zien is, voor wie haar niet ziet."))
-        with writing.writing(folder) as pen:
-            name = receiving.receive(pen, upload.read(), upload.filename)
+        picture = (upload.read(), upload.filename)
+        name, saved = submitting.illustrate(state().library, *picture, _author())
     except (FixRequest, FixContent, TryLater) as error:
         _keep(work, base, text)
         return _form(work, text, base, 422, _stops(error))
@@ -135,7 +147,8 @@ def items_picture(slug: str, language: str) -> AnyResponse:
     _keep(work, base, form.with_picture(text, name, alt, credit, above=above))
     with state().database.write() as session:
         record(session, "item.picture", f"item {slug}", {"picture": name})
-    return done("desk.items_text", _("De foto staat in je tekst."), slug=slug, language=language)
+    _tell(_("De foto staat in je tekst."), saved)
+    return _back(slug, language)
 
 
 def _stops(error: NewsletterError) -> list[Remark]:
@@ -241,5 +254,16 @@ def _log(work: Work, saved: Saved, action: str = "item.save") -> None:
         if saved.paths:
             record(session, stock.MAKE if is_new else action, f"item {work.slug}", facts)
         drafting.drop(session, me().id, work.path)
-    if saved.fault:
-        say(_("De tekst is bewaard, maar niet in Git: %(fault)s"), "error", fault=saved.fault)
+
+
+def _tell(text: str, saved: Saved) -> None:
+    """Say what was done, and what Git said when it could not go along."""
+    if saved.fault is None:
+        return say(text)
+    but = translate(locale(), _("Het staat alleen nog niet in de geschiedenis (Git), want:"))
+    told = Markup('{} {} <q lang="en">{}</q>')
+    return flash(told.format(translate(locale(), text), but, saved.fault), "error")
+
+
+def _back(slug: str, language: str) -> AnyResponse:
+    return redirect(url_for("desk.items_text", slug=slug, language=language), 303)
