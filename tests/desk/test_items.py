@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 from newsletter import audit
 from newsletter.content.library import Library
 from newsletter.issues import drafting
+from newsletter.issues.drafting import Text
 from newsletter.models import Draft, Entry, Issue, IssueState, ItemNumber, Role
 from tests.content.conftest import GOOD, TOPICS
 from tests.desk.conftest import Build, Client, Desk
@@ -177,7 +178,7 @@ def test_two_editors_lose_nothing(desk: Desk, shelf: Path) -> None:
         assert text in conflict.text
     assert "Van de ene." in (shelf / PATH).read_text("utf-8"), "nothing was overwritten"
     with desk.database.read() as session:
-        kept = drafting.kept(session, other.editor.id, PATH)
+        kept = drafting.kept(session, Text(other.editor.id, "compost", "nl"))
     assert kept
     assert "Van de ander." in kept.text
     assert "Van de ander." in other.get(URL).text
