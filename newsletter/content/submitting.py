@@ -44,7 +44,7 @@ def submit(library: Library, path: str, ours: bytes, base: bytes, author: Author
     """Save a text that was `base` when it was opened; the facts of a Dutch text go into its
     translations too. Raises Faults, writing.Conflict, FixRequest, TryLater."""
     folder, (stem, locale) = library.folder, split(path)
-    _judge(library, path, ours, author)
+    _judge(library, path, ours, base, author)
     with writing.writing(folder) as pen:
         if locale != DEFAULT and not writing.read(folder, f"{stem}.{DEFAULT}.md"):
             raise FixRequest(_("Schrijf en bewaar eerst de Nederlandse tekst."))
@@ -86,11 +86,11 @@ def split(path: str) -> tuple[str, str]:
     return stem, locale
 
 
-def _judge(library: Library, path: str, ours: bytes, author: Author) -> None:
+def _judge(library: Library, path: str, ours: bytes, base: bytes, author: Author) -> None:
     text = library.tried(writing.place(library.folder, path), ours)
     notes = list(text.notes)
-    if merging.has_marks(ours.decode("utf-8", "replace")):
-        marks = Said("De tekens <<<<<<< en >>>>>>> staan nog in de tekst; haal ze weg.")
+    if merging.has_marks(*(one.decode("utf-8", "replace") for one in (ours, base))):
+        marks = Said("De tekens <<<<<<<, ======= of >>>>>>> staan nog in de tekst; haal ze weg.")
         notes.append(Note(1, marks))
     if notes or text.front is None:
         raise Faults(*notes)

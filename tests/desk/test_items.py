@@ -187,6 +187,8 @@ def test_two_editors_lose_nothing(desk: Desk, shelf: Path) -> None:
         re.findall("<textarea.*?>\n(.*?)</textarea>", conflict.text, re.DOTALL)[0]
     )
     assert other.send(URL, was=was, text=merged).status_code == 422, "the marks are still there"
+    half = re.sub("[<>]{7}.*\n", "", merged)
+    assert other.send(URL, was=was, text=half).status_code == 422, "it would make a heading"
     solved = re.sub("[<>=]{7}.*\n", "", merged)
     assert other.send(URL, was=was, text=solved).status_code == 303
     text = (shelf / PATH).read_text("utf-8")
@@ -441,6 +443,7 @@ def test_a_save_is_a_commit_with_a_name_and_without_an_address(desk: Desk, shelf
     log = git("log", "--format=%an <%ae> %s", folder=shelf)
     expected = f"Els Redacteur <editor-{client.editor.id}@nieuws.test> Save compost.nl\n"
     assert log == expected
+    assert git("status", "--porcelain", folder=shelf).split() == ["??", "topics.toml"]
     (shelf / ".git/index.lock").touch()
     save(client, title="Nog een titel")
     told = client.get(URL).text
