@@ -121,13 +121,15 @@ def _make_work() -> None:
         "drafts",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("editor_id", sa.Integer(), nullable=False),
-        sa.Column("path", sa.String(), nullable=False),
+        sa.Column("slug", sa.String(), nullable=False),
+        sa.Column("locale", sa.String(), nullable=False),
+        sa.Column("tab", sa.String(), nullable=False),
         sa.Column("base", sa.String(), nullable=False),
         sa.Column("text", sa.String(), nullable=False),
         sa.Column("saved_at", TIME, nullable=False),
         sa.ForeignKeyConstraint(["editor_id"], ["editors.id"]),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("editor_id", "path"),
+        sa.UniqueConstraint("editor_id", "slug", "locale"),
     )
     op.create_table(
         "approvals",

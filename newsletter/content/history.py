@@ -18,7 +18,7 @@ _CRUD = re.compile(r"[\x00-\x1f\x7f<>]")
 
 def commit(folder: Path, paths: Sequence[str], name: str, email: str, message: str) -> str | None:
     """Commit exactly these paths (below `folder`), as that person. None: done, there was nothing to
-    do, or there is no repository; else why Git could not."""
+    do, or there is no repository; else why Git could not, in its own English."""
     if not paths or not (folder / ".git").exists():
         return None
     who = _CRUD.sub("", name).strip(" .,:;\"'") or "editor"
@@ -30,7 +30,8 @@ def commit(folder: Path, paths: Sequence[str], name: str, email: str, message: s
             _git(folder, settings, "commit", "--quiet", "--only", f"--message={text}", "--", *paths)
     except (OSError, subprocess.SubprocessError) as error:
         told = getattr(error, "stderr", b"") or str(error).encode()
-        return str(told.decode("utf-8", "replace").strip().partition("\n")[0][:200])
+        line = told.decode("utf-8", "replace").strip().partition("\n")[0]
+        return str(line.replace(f"{folder.resolve()}/", "")[:200])
     return None
 
 

@@ -141,10 +141,11 @@ def _named(node: yaml.MappingNode) -> dict[str, str]:
 def _scalar(node: yaml.Node) -> str:
     if not isinstance(node, yaml.ScalarNode):
         raise NotAForm
-    return _one_line(node.value)
+    return one_line(node.value)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """A text without line ends, and with single spaces."""
     # Not \s: the spaces that French and our own texts do not break at stay.
     return re.sub(r"[ \t\r\n]+", " ", text).strip(" ")
 
@@ -152,15 +153,15 @@ def _one_line(text: str) -> str:
 def _clean(value: Value) -> Value:
     """Texts on one line; nothing empty in lists and groups."""
     if isinstance(value, str):
-        return _one_line(value)
+        return one_line(value)
     if isinstance(value, Mapping):
         return _group(value)
-    kept = [_group(one) if isinstance(one, Mapping) else _one_line(one) for one in value]
+    kept = [_group(one) if isinstance(one, Mapping) else one_line(one) for one in value]
     return [one for one in kept if one]  # type: ignore[return-value]
 
 
 def _group(value: Mapping[str, str]) -> dict[str, str]:
-    return {key: line for key, text in value.items() if (line := _one_line(text))}
+    return {key: line for key, text in value.items() if (line := one_line(text))}
 
 
 def _changed(header: str, name: str, value: Value, line: str) -> str:

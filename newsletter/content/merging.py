@@ -43,9 +43,11 @@ def merge(base: str, theirs: str, ours: str, names: tuple[str, str] = ("theirs",
     return Merge("".join(lines), conflicts)
 
 
-def has_marks(text: str) -> bool:
-    """Does a text still hold marks of a conflict?"""
-    return bool(_MARK.search(text))
+def has_marks(text: str, base: str) -> bool:
+    """Does a text still hold marks of a conflict? The one in the middle, which can also underline a
+    heading, counts where `base` has none."""
+    middle = MIDDLE in text.splitlines() and MIDDLE not in base.splitlines()
+    return middle or bool(_MARK.search(text))
 
 
 def _settled(chunk: _Chunk) -> Sequence[str] | None:

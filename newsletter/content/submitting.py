@@ -4,7 +4,7 @@ desk never keeps an issue from being compiled."""
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from newsletter.content import history, matter, merging, writing
+from newsletter.content import history, matter, merging, receiving, writing
 from newsletter.content.frontmatter import DRAFT
 from newsletter.content.library import Library
 from newsletter.content.matter import NotAForm
@@ -44,7 +44,7 @@ def submit(library: Library, path: str, ours: bytes, base: bytes, author: Author
     """Save a text that was `base` when it was opened; the facts of a Dutch text go into its
     translations too. Raises Faults, writing.Conflict, FixRequest, TryLater."""
     folder, (stem, locale) = library.folder, split(path)
-    _judge(library, path, ours, author)
+    _judge(library, path, ours, base, author)
     with writing.writing(folder) as pen:
         if locale != DEFAULT and not writing.read(folder, f"{stem}.{DEFAULT}.md"):
             raise FixRequest(_("Schrijf en bewaar eerst de Nederlandse tekst."))
@@ -69,17 +69,28 @@ def withdraw(library: Library, path: str, base: bytes, author: Author) -> Saved:
     return Saved("", tuple(pen.written), fault)
 
 
+def illustrate(library: Library, data: bytes, filename: str, author: Author) -> tuple[str, Saved]:
+    """Take in a picture: its name, and what was written. Raises FixContent for what is none of
+    those we take, TryLater."""
+    with writing.writing(library.folder) as pen:
+        name = receiving.receive(pen, data, filename)
+        path = f"{receiving.FOLDER}/{name}"
+        # Also one that was there already: Git may not have had it.
+        fault = _commit(library, [path], author, "Add")
+    return name, Saved("", tuple(pen.written), fault)
+
+
 def split(path: str) -> tuple[str, str]:
     """ "items/2026/11/slug.nl.md" as all before the language, and the language."""
     stem, locale = path.removesuffix(".md").rsplit(".", 1)
     return stem, locale
 
 
-def _judge(library: Library, path: str, ours: bytes, author: Author) -> None:
+def _judge(library: Library, path: str, ours: bytes, base: bytes, author: Author) -> None:
     text = library.tried(writing.place(library.folder, path), ours)
     notes = list(text.notes)
-    if merging.has_marks(ours.decode("utf-8", "replace")):
-        marks = Said("De tekens <<<<<<< en >>>>>>> staan nog in de tekst; haal ze weg.")
+    if merging.has_marks(*(one.decode("utf-8", "replace") for one in (ours, base))):
+        marks = Said("De tekens <<<<<<<, ======= of >>>>>>> staan nog in de tekst; haal ze weg.")
         notes.append(Note(1, marks))
     if notes or text.front is None:
         raise Faults(*notes)

@@ -20,7 +20,7 @@ from newsletter.errors import FixRequest, NewsletterError, TryLater
 from newsletter.i18n import Said
 
 ITEMS = "items"
-LOCK = ".writing"  # hidden names are no concern of the shelf
+LOCK = ".writing"  # hidden names are no concern of the shelf; inside .git where there is one
 PATIENCE = 10.0  # s to wait for others who write
 _PATH = re.compile(r"items/(?:[a-z0-9][a-z0-9_-]*/){0,6}[^/]+", re.IGNORECASE)
 
@@ -134,7 +134,9 @@ class Pen:
 def writing(folder: Path) -> Iterator[Pen]:
     """A pen, while nobody else in any process has one. Raises TryLater when others write for long.
     The kernel opens the lock when a process dies."""
-    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    git = folder / ".git"
+    lock = (git if git.is_dir() else folder) / LOCK
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     try:
         _wait(handle)
         yield Pen(folder)

@@ -82,11 +82,13 @@ class Draft(Base):
     """What an editor typed and has not saved, kept by itself; one for each text of an item."""
 
     __tablename__ = "drafts"
-    __table_args__ = (UniqueConstraint("editor_id", "path"),)
+    __table_args__ = (UniqueConstraint("editor_id", "slug", "locale"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     editor_id: Mapped[int] = mapped_column(ForeignKey("editors.id"))
-    path: Mapped[str]  # of the file, below content/: "items/2026/11/slug.nl.md"
+    slug: Mapped[str]  # wherever its file is moved to
+    locale: Mapped[str]
+    tab: Mapped[str]  # the page in a browser that wrote it; "" for none
     base: Mapped[str]  # the whole file it began from, to merge with; "" for a new one
     text: Mapped[str]  # the whole file, front matter too
     saved_at: Mapped[datetime]

@@ -20,7 +20,7 @@ def test_changes_in_the_same_place_stand_side_by_side() -> None:
     found = merge(BASE, BASE.replace("drie", "3"), BASE.replace("drie", "III"), ("zij", "jij"))
     assert found.conflicts == 1
     assert "twee\n<<<<<<< zij\n3\n=======\nIII\n>>>>>>> jij\nvier\n" in found.text
-    assert has_marks(found.text)
+    assert has_marks(found.text, "")
 
 
 def test_the_same_change_twice_is_one_change() -> None:
@@ -54,10 +54,15 @@ def test_what_somebody_added_is_in_the_result(base: str, theirs: str, ours: str)
     had = Counter(base.splitlines())
     for text in (theirs, ours):
         assert not (Counter(text.splitlines()) - had) - there
-    assert has_marks(found.text) == bool(found.conflicts)
+    assert has_marks(found.text, base) == bool(found.conflicts)
 
 
 @given(lines, lines)
 def test_who_changed_nothing_gets_what_the_other_made(base: str, other: str) -> None:
     assert merge(base, other, base) == merge(base, base, other) == (other, 0)
     assert merge(base, other, other) == (other, 0)
+
+
+def test_the_middle_mark_alone_is_one_where_there_was_none() -> None:
+    assert has_marks("Een\n=======\nTwee\n", "Een\nTwee\n")
+    assert not has_marks("Een\n=======\nTwee\n", "Een\n=======\n")

@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 from newsletter import audit
 from newsletter.content.library import Library
 from newsletter.issues import drafting
+from newsletter.issues.drafting import Text
 from newsletter.models import Draft, Entry, Issue, IssueState, ItemNumber, Role
 from tests.content.conftest import GOOD, TOPICS
 from tests.desk.conftest import Build, Client, Desk
@@ -101,6 +102,20 @@ def test_a_saved_change_is_in_the_file_and_in_the_log(desk: Desk, shelf: Path) -
     assert Library(shelf).check() == []
 
 
+@ONE_DATABASE
+def test_what_nobody_changed_keeps_its_order_and_spelling(desk: Desk, shelf: Path) -> None:
+    text = TEXT.replace("topics: [milieu]", "topics: [milieu, bestuur] # by hand")
+    (shelf / PATH).write_text(text, "utf-8")
+    client = desk(Role.EDITOR)
+    assert save(client, summary="Kort.").status_code == 303
+    wanted = text.replace("Afval wordt compost.", "Kort.")
+    assert (shelf / PATH).read_text("utf-8") == wanted
+    save(client, topics=["bestuur"])
+    assert "topics: [bestuur] # by hand" in (shelf / PATH).read_text("utf-8")
+    save(client, topics=["bestuur", "milieu"])
+    assert "topics: [bestuur, milieu] # by hand" in (shelf / PATH).read_text("utf-8")
+
+
 def test_a_new_item_from_its_title_to_its_file(desk: Desk, shelf: Path) -> None:
     writer = desk(Role.WRITER)
     begun = writer.send("/desk/items", title="Straten in Dogbo: één jaar")
@@ -163,7 +178,7 @@ def test_two_editors_lose_nothing(desk: Desk, shelf: Path) -> None:
         assert text in conflict.text
     assert "Van de ene." in (shelf / PATH).read_text("utf-8"), "nothing was overwritten"
     with desk.database.read() as session:
-        kept = drafting.kept(session, other.editor.id, PATH)
+        kept = drafting.kept(session, Text(other.editor.id, "compost", "nl"))
     assert kept
     assert "Van de ander." in kept.text
     assert "Van de ander." in other.get(URL).text
@@ -172,6 +187,8 @@ def test_two_editors_lose_nothing(desk: Desk, shelf: Path) -> None:
         re.findall("<textarea.*?>\n(.*?)</textarea>", conflict.text, re.DOTALL)[0]
     )
     assert other.send(URL, was=was, text=merged).status_code == 422, "the marks are still there"
+    half = re.sub("[<>]{7}.*\n", "", merged)
+    assert other.send(URL, was=was, text=half).status_code == 422, "it would make a heading"
     solved = re.sub("[<>=]{7}.*\n", "", merged)
     assert other.send(URL, was=was, text=solved).status_code == 303
     text = (shelf / PATH).read_text("utf-8")
@@ -413,20 +430,45 @@ def test_no_address_leads_elsewhere(desk: Desk, slug: str) -> None:
     assert desk(Role.EDITOR).get(f"/desk/items/{slug}/nl").status_code == 404
 
 
+def git(*arguments: str, folder: Path) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
+    return done.stdout.decode()
+
+
 @ONE_DATABASE
 def test_a_save_is_a_commit_with_a_name_and_without_an_address(desk: Desk, shelf: Path) -> None:
-    subprocess.run(["git", "init", "--quiet"], cwd=shelf, check=True)
+    git("init", "--quiet", folder=shelf)
     client = desk(Role.EDITOR)
     save(client, title="Nieuwe titel")
-    log = subprocess.run(
-        ["git", "log", "--format=%an <%ae> %s"], cwd=shelf, check=True, capture_output=True
-    )
+    log = git("log", "--format=%an <%ae> %s", folder=shelf)
     expected = f"Els Redacteur <editor-{client.editor.id}@nieuws.test> Save compost.nl\n"
-    assert log.stdout.decode() == expected
+    assert log == expected
+    assert git("status", "--porcelain", folder=shelf).split() == ["??", "topics.toml"]
     (shelf / ".git/index.lock").touch()
     save(client, title="Nog een titel")
-    assert "maar niet in Git" in client.get(URL).text
+    told = client.get(URL).text
+    assert told.count("De tekst is bewaard.") == 1
+    assert '(Git), want: <q lang="en">fatal: ' in told
+    assert str(shelf) not in told, "nobody has to know where the server keeps it"
     assert "Nog een titel" in (shelf / PATH).read_text("utf-8")
+
+
+@ONE_DATABASE
+def test_a_clone_has_the_picture_that_was_uploaded(desk: Desk, shelf: Path, tmp_path: Path) -> None:
+    git("init", "--quiet", folder=shelf)
+    client, data = desk(Role.EDITOR), photo()
+    (shelf / ".git/index.lock").touch()
+    assert upload(client, data, "brug.jpg").status_code == 303
+    assert "De foto staat in je tekst. Het staat alleen nog niet" in client.get(URL).text
+    (shelf / ".git/index.lock").unlink()
+    assert upload(client, data, "brug.jpg").status_code == 303
+    expected = f"Els Redacteur <editor-{client.editor.id}@nieuws.test> Add brug.jpg\n"
+    assert git("log", "--format=%an <%ae> %s", folder=shelf) == expected
+    save(client)
+    git("clone", "--quiet", str(shelf), str(tmp_path / "clone"), folder=tmp_path)
+    copy = tmp_path / "clone"
+    assert (copy / "images/brug.jpg").read_bytes() == (shelf / "images/brug.jpg").read_bytes()
+    assert "image: brug.jpg" in (copy / PATH).read_text("utf-8")
 
 
 @ONE_DATABASE

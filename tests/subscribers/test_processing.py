@@ -22,7 +22,7 @@ NAMELESS = {
         *("facts", "details_hash", "origin_hash"),
     },
     "deliveries": {"state", "status"},
-    "drafts": {"path", "base", "text"},
+    "drafts": {"slug", "locale", "tab", "base", "text"},
     "editions": {"locale", "piece_ids", "subject", "html", "text", "hash"},
     "figures": {"name", "period", "key"},
     "intros": {column.name for column in Base.metadata.tables["intros"].columns},

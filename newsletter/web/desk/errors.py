@@ -10,10 +10,12 @@ from werkzeug.exceptions import HTTPException, TooManyRequests
 
 from newsletter import i18n
 from newsletter.i18n import _
+from newsletter.web import page
 from newsletter.web.accounts import typed
 from newsletter.web.desk.ground import show
 from newsletter.web.page import locale
 
+LATE = {403, 404, 422, 500, 503}  # what was typed came in good faith, and cannot be taken
 ERRORS: Mapping[int, tuple[str, str]] = {
     400: (
         _("Dit verzoek klopt niet"),
@@ -57,6 +59,9 @@ ERRORS: Mapping[int, tuple[str, str]] = {
 def explained(error: HTTPException, code: int) -> Response:
     """The page of an error of the desk, with its status."""
     title, advice = ERRORS.get(code, ERRORS[400 if code < 500 else 500])
+    if code in LATE and typed.fields():  # so that it is not lost
+        values = {"problem": advice, "typed": typed.fields(), "back": typed.way_back()}
+        return page.show("accounts/old_form.html", code, indexed=False, **values)
     return show(
         "error.html",
         code,

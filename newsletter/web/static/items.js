@@ -54,7 +54,8 @@
       form.dispatchEvent(new Event("refused"));
       changed = true;
       const ended = why.redirected || why.status === 400 || why.status === 403;
-      keeping.textContent = trouble.textContent = keeping.dataset[ended ? "ended" : "failed"];
+      const reason = ended ? "ended" : why.status === 409 ? "elsewhere" : "failed";
+      keeping.textContent = trouble.textContent = keeping.dataset[reason];
       timer = setTimeout(keep, 5 * WAIT);
     }
   }

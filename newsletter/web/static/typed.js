@@ -5,7 +5,7 @@
 (function () {
   const late = document.getElementById("typed"); // the answer that shows it
   const form = document.getElementById("text-form");
-  const TOOLS = ["csrf_token", "by"];
+  const TOOLS = ["csrf_token", "by", "tab", "seen"];
 
   function place(path, by) {
     return "typed " + by + " " + path;

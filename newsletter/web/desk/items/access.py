@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import secrets
 import zlib
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,12 +10,13 @@ from datetime import datetime
 from flask import abort, request
 from sqlalchemy.orm import Session
 
-from newsletter.content import matter, submitting, writing
+from newsletter.content import matter, writing
 from newsletter.content.matter import NotAForm
 from newsletter.content.source import LARGEST
 from newsletter.errors import FixRequest
 from newsletter.i18n import DEFAULT, LOCALES
 from newsletter.issues import drafting, stock
+from newsletter.issues.drafting import Text
 from newsletter.issues.stock import Stage
 from newsletter.models import Draft, Role
 from newsletter.web.desk.ground import me
@@ -37,6 +39,18 @@ class Work:
     at_work: tuple[int, ...]
 
     @property
+    def typing(self) -> Text:
+        """Whose text it is, for what they type into it."""
+        return Text(me().id, self.slug, self.language)
+
+    @property
+    def tabs(self) -> tuple[str, str]:
+        """The page in a browser (a new one, when it was not a form that came), and the one that
+        wrote the draft it shows."""
+        seen = request.form.get("seen", self.draft.tab if self.draft else "")
+        return request.form.get("tab") or secrets.token_hex(8), seen
+
+    @property
     def base(self) -> str:
         """What the editor began from."""
         return self.draft.base if self.draft else decoded(self.file)
@@ -54,22 +68,23 @@ class Work:
         return self.language != DEFAULT and bool(self.dutch)
 
 
-def find(session: Session, slug: str, language: str) -> Work:
+def find(session: Session, slug: str, language: str, *, typed: bool = False) -> Work:
     """The text of an item, there or yet to be written; 404 without the item, 403 when it is not
-    theirs."""
-    mine = {draft.path: draft for draft in drafting.mine(session, me().id)}
+    theirs. `typed`: somebody wrote it, so that it may also be gone meanwhile."""
+    mine = drafting.mine(session, me().id)
+    begun = {one.locale: one for one in mine if one.slug == slug}
     home = min(writing.homes(state().library.folder).get(slug, ()), default="")
-    begun = (path for path in mine if submitting.split(path)[0].endswith(f"/{slug}"))
-    stem = f"{home}/{slug}" if home else next((submitting.split(one)[0] for one in begun), "")
-    if not stem:
+    if not (home or begun or typed):
         abort(404)
+    stem = f"{home or f'items/{day(now()):%Y/%m}'}/{slug}"
     path = f"{stem}.{language}.md"
-    file, dutch = _read(path), decoded(_read(f"{stem}.{DEFAULT}.md"))
+    file, dutch = _read(path), readable(_read(f"{stem}.{DEFAULT}.md")) or ""
     owner, stage = stock.owner(session, slug), stock.stage(session, slug, _status(dutch))
-    if home and not may_write(owner, stage):
+    known = home or owner or not begun
+    if known and not may_write(owner if home else owner or me().id, stage):
         abort(403)
-    at_work = tuple(drafting.at_work(session, me().id, path, now()))
-    return Work(slug, language, path, file, mine.get(path), dutch, stage, at_work)
+    at_work = tuple(drafting.at_work(session, Text(me().id, slug, language), now()))
+    return Work(slug, language, path, file, begun.get(language), dutch, stage, at_work)
 
 
 def may_write(owner: int | None, stage: Stage) -> bool:
@@ -79,10 +94,16 @@ def may_write(owner: int | None, stage: Stage) -> bool:
 
 def decoded(data: bytes) -> str:
     """A file as text, to the byte; what is not UTF-8 has to be mended in the file."""
+    text = readable(data)
+    return abort(422) if text is None else text
+
+
+def readable(data: bytes) -> str | None:
+    """A file as text, to the byte; None when it is not UTF-8."""
     try:
         return data.decode()
     except UnicodeDecodeError:
-        abort(422)
+        return None
 
 
 def packed(text: str) -> str:

@@ -73,7 +73,8 @@ def shown(text: str) -> dict[str, Any] | None:
         f"event_{name}": _text(event.get(name)) if isinstance(event, Mapping) else ""
         for name in EVENT
     }
-    fields["topics"] = list(topics) if isinstance(topics, list) else []
+    listed = topics if isinstance(topics, list) else []
+    fields["topics"] = [one for one in listed if isinstance(one, str)]
     fields["sdgs"] = ", ".join(map(str, sdgs)) if isinstance(sdgs, list) else ""
     fields["sources"] = "\n".join(_source(one) for one in found.get("sources") or ())
     return fields | {"body": body, "original": _text(found.get("original"))}
@@ -91,25 +92,55 @@ def typed(work: Work, base: str) -> str:
 
 
 def _changes(work: Work, base: str) -> dict[str, Value]:
-    form = request.form
-    changes: dict[str, Value] = {name: strip(form[name]) for name in LINES if name in form}
-    if "sources" in form:
-        changes["sources"] = [
-            _parted(line) for line in strip(form["sources"]).splitlines() if line.strip()
-        ]
-    times = {name: strip(form[f"event_{name}"]) for name in EVENT if f"event_{name}" in form}
+    """What the form changes in `base`; what it sent back as it was shown is no change."""
+    known, was = matter.values(base), shown(base) or {}
+    typed = {name: strip(text) for name, text in request.form.items()}
+    new = {name for name, text in typed.items() if name in was and not _same(text, was[name])}
+    changes: dict[str, Value] = {name: typed[name] for name in LINES if name in new}
+    if "sources" in new:
+        changes["sources"] = _sources(typed["sources"], known)
     if work.is_translation:
-        known = dict(matter.values(base))
-        place = {"place": times["place"]} if times.get("place") else {}
+        place = {"place": typed["event_place"]} if typed.get("event_place") else {}
         words = {name: changes[name] for name in ("image_alt", "image_credit") if name in changes}
-        changes |= shared(matter.values(work.dutch), known | {"event": place} | words)
-        if "follows" in form:
+        changes |= shared(matter.values(work.dutch), {**known, "event": place} | words)
+        if "follows" in typed:
             changes["original"] = translations.told(work.dutch)
-    else:
-        changes["topics"] = [strip(one) for one in form.getlist("topics")]
-        changes["sdgs"] = [one for one in re.split(r"[\s,;]+", strip(form.get("sdgs", ""))) if one]
-        changes["event"] = times
+    elif "date" in typed:  # the form of a text that has facts of its own
+        changes |= _own_facts(typed, new, known, was)
     return changes
+
+
+def _own_facts(
+    typed: Mapping[str, str], new: set[str], known: Mapping[str, Value], was: Mapping[str, Any]
+) -> dict[str, Value]:
+    facts: dict[str, Value] = {}
+    ticked, topics = [strip(one) for one in request.form.getlist("topics")], was.get("topics", [])
+    stay = [one for one in topics if one in ticked]  # in the order of the file
+    more = [one for one in ticked if one not in stay]
+    if stay != topics or more:
+        facts["topics"] = stay + more
+    if "sdgs" in new:
+        facts["sdgs"] = [one for one in re.split(r"[\s,;]+", typed["sdgs"]) if one]
+    if times := {name: typed[f"event_{name}"] for name in EVENT if f"event_{name}" in new}:
+        event = known.get("event")
+        facts["event"] = {**event, **times} if isinstance(event, Mapping) else times
+    return facts
+
+
+def _same(typed: str, was: object) -> bool:
+    """Does a field still say what it was shown with?"""
+    return _rows(typed) == _rows(strip(str(was)))
+
+
+def _sources(typed: str, known: Mapping[str, Value]) -> list[Any]:
+    """The lines as sources; a line that was there already is what it was."""
+    groups = (one for one in known.get("sources") or () if isinstance(one, Mapping))
+    there = {matter.one_line(_source(one)): one for one in groups}
+    return [there.get(line) or _parted(line) for line in _rows(typed)]
+
+
+def _rows(text: str) -> list[str]:
+    return [row for line in text.split("\n") if (row := matter.one_line(line))]
 
 
 def _plain(text: str) -> str:

@@ -4,15 +4,16 @@ from flask import Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter import i18n
-from newsletter.content import matter, submitting, writing
+from newsletter.content import matter, writing
 from newsletter.editors import people
 from newsletter.i18n import DEFAULT, LOCALES, Said, _
 from newsletter.issues import drafting, stock
+from newsletter.issues.drafting import Text
 from newsletter.issues.stock import Stage, Wish
 from newsletter.models import Role
 from newsletter.web.desk.ground import blueprint, me, needs, say, show
 from newsletter.web.desk.items.access import skeleton
-from newsletter.web.page import day, locale, now, state, topics
+from newsletter.web.page import locale, now, state, topics
 
 ROWS = 50
 STAGES = {
@@ -44,7 +45,7 @@ def items() -> Response:
     )
     with state().database.read() as session:
         rows = stock.listed(session, state().library, wish, locale())
-        drafts = {submitting.split(one.path): one for one in drafting.mine(session, me().id)}
+        drafts = drafting.mine(session, me().id)
         names = {one.id: one.name for one in people.listed(session)}
     return show(
         "items/list.html",
@@ -55,9 +56,7 @@ def items() -> Response:
         wish=wish,
         own=own,
         names=names,
-        unsaved=[
-            (path.rpartition("/")[2], language, one) for (path, language), one in drafts.items()
-        ],
+        unsaved=[(one.slug, one.locale, one) for one in drafts],
         findings=_broken(),
         stages=STAGES,
         stage_options=[(one.value, i18n.translate(locale(), STAGES[one])) for one in Stage],
@@ -86,8 +85,7 @@ def items_make() -> AnyResponse:
     text = matter.written(skeleton("", moment), {"title": title})
     with state().database.write() as session:
         slug = writing.free_slug(folder, title, drafting.slugs(session))
-        path = f"items/{day(moment):%Y/%m}/{slug}.{DEFAULT}.md"
-        drafting.keep(session, me().id, path, "", text, moment)
+        drafting.keep(session, Text(me().id, slug, DEFAULT), "", text, moment)
     say(_("Het artikel staat nog niet bewaard: vul het aan en druk op “Bewaar”."), "info")
     return redirect(url_for("desk.items_text", slug=slug, language=DEFAULT), 303)
 

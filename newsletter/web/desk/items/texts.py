@@ -4,11 +4,22 @@ import difflib
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
+from flask import (
+    Response,
+    flash,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter import i18n
-from newsletter.content import merging, receiving, submitting, writing
+from newsletter.content import merging, receiving, submitting
+from newsletter.content.merging import Merge
 from newsletter.content.submitting import Author, Faults, Saved
 from newsletter.content.translations import languages
 from newsletter.content.writing import Conflict
@@ -21,10 +32,14 @@ from newsletter.issues.stock import Stage
 from newsletter.models import Role
 from newsletter.web.desk.ground import blueprint, done, me, needs, record, refused, say, show
 from newsletter.web.desk.items import form
-from newsletter.web.desk.items.access import ONE, Work, decoded, find, packed, unpacked
+from newsletter.web.desk.items.access import ONE, Work, find, packed, readable, unpacked
 from newsletter.web.desk.items.listing import LANGUAGES, STAGES
 from newsletter.web.page import locale, now, state, topics
 
+UNREADABLE = _(
+    "Het bestand is intussen geen leesbare tekst (UTF-8) meer. Laat het verbeteren in de map, en "
+    "bewaar dan opnieuw."
+)
 LONGEST_LIST = 500  # names of pictures that are proposed
 
 
@@ -41,10 +56,7 @@ def items_text(slug: str, language: str) -> Response:
 @needs(Role.WRITER, typed=form.TYPED)
 def items_save(slug: str, language: str) -> AnyResponse:
     """Save the text, when nobody else did meanwhile."""
-    with state().database.read() as session:
-        work = find(session, slug, language)
-    base = unpacked()
-    text = form.typed(work, base)
+    work, base, text = _sent(slug, language)
     try:
         saved = submitting.submit(
             state().library, work.path, text.encode(), base.encode(), _author()
@@ -60,20 +72,20 @@ def items_save(slug: str, language: str) -> AnyResponse:
         _keep(work, base, text)
         return _form(work, text, base, 422, _stops(error))
     _log(work, saved)
-    return done("desk.items_text", _("De tekst is bewaard."), slug=slug, language=language)
+    _tell(_("De tekst is bewaard."), saved)
+    return _back(slug, language)
 
 
 @blueprint.post(f"{ONE}/keep")
 @needs(Role.WRITER, typed=form.TYPED)
 def items_keep(slug: str, language: str) -> AnyResponse:
     """Keep what was typed, without saving it; for a script, or to look at the preview."""
-    with state().database.read() as session:
-        work = find(session, slug, language)
-    base = unpacked()
-    text = form.typed(work, base)
-    _keep(work, base, text)
+    work, base, text = _sent(slug, language)
+    is_kept = _keep(work, base, text)
     if request.accept_mimetypes.best == "application/json":
-        return _kept(work, text)
+        return _kept(work, text) if is_kept else make_response("", 409)
+    if not is_kept:
+        return _form(work, text, base, 409)
     return redirect(url_for("desk.items_preview", slug=slug, language=language), 303)
 
 
@@ -83,8 +95,11 @@ def items_drop(slug: str, language: str) -> AnyResponse:
     """Forget what was typed, and go back to the file."""
     with state().database.write() as session:
         work = find(session, slug, language)
-        drafting.drop(session, me().id, work.path)
-    if not work.file and work.language == DEFAULT:
+        drafting.drop(session, work.typing, work.tabs)
+        left = drafting.kept(session, work.typing)
+    if left:  # typed elsewhere since; the page says so
+        return _back(slug, language)
+    if not work.file and not work.dutch:
         return done("desk.items", _("Het onbewaarde artikel is weg."))
     return done("desk.items_text", _("Dit is de bewaarde tekst."), slug=slug, language=language)
 
@@ -108,17 +123,16 @@ def items_delete(slug: str, language: str) -> AnyResponse:
     except NewsletterError as error:
         return refused("desk.items_text", error, slug=slug, language=language)
     _log(work, saved, "item.delete")
-    return done("desk.items", _("De tekst is verwijderd."))
+    _tell(_("De tekst is verwijderd."), saved)
+    return redirect(url_for("desk.items"), 303)
 
 
 @blueprint.post(f"{ONE}/picture")
 @needs(Role.WRITER, typed=form.TYPED)
 def items_picture(slug: str, language: str) -> AnyResponse:
     """Take in a picture, above the story or at the end of its text; the rest is kept as typed."""
-    with state().database.read() as session:
-        work = find(session, slug, language)
-    base, folder = unpacked(), state().library.folder
-    upload, text = request.files.get("picture"), form.typed(work, base)
+    work, base, text = _sent(slug, language)
+    upload = request.files.get("picture")
     alt = " ".join(request.form.get("picture_alt", "").split())
     credit = " ".join(request.form.get("picture_credit", "").split())
     try:
@@ -126,16 +140,29 @@ def items_picture(slug: str, language: str) -> AnyResponse:
             raise FixRequest(_("Kies eerst een foto op je toestel."))
         if not alt:
             raise FixRequest(_("Zeg wat er op de foto te zien is, voor wie haar niet ziet."))
-        with writing.writing(folder) as pen:
-            name = receiving.receive(pen, upload.read(), upload.filename)
+        picture = (upload.read(), upload.filename)
+        name, saved = submitting.illustrate(state().library, *picture, _author())
     except (FixRequest, FixContent, TryLater) as error:
         _keep(work, base, text)
         return _form(work, text, base, 422, _stops(error))
     above = request.form.get("picture_place") != "text"
-    _keep(work, base, form.with_picture(text, name, alt, credit, above=above))
+    text = form.with_picture(text, name, alt, credit, above=above)
+    is_kept = _keep(work, base, text)
     with state().database.write() as session:
         record(session, "item.picture", f"item {slug}", {"picture": name})
-    return done("desk.items_text", _("De foto staat in je tekst."), slug=slug, language=language)
+    if not is_kept:
+        return _form(work, text, base, 409)
+    _tell(_("De foto staat in je tekst."), saved)
+    return _back(slug, language)
+
+
+def _sent(slug: str, language: str) -> tuple[Work, str, str]:
+    """What a form of a text brings back: the text it is about, what it began from, what it says
+    now."""
+    with state().database.read() as session:
+        work = find(session, slug, language, typed=True)
+    base = unpacked()
+    return work, base, form.typed(work, base)
 
 
 def _stops(error: NewsletterError) -> list[Remark]:
@@ -170,15 +197,17 @@ def _form(
         pictures=receiving.listed(state().library.folder)[:LONGEST_LIST],
         others=[names[one] for one in work.at_work if one in names],
         kept_at=_clock(work) if work.draft and not remarks else None,
-        changed=work.base != decoded(work.file),
+        changed=bool(work.draft) and work.base.encode() != work.file,
         only_drafts=not me().may(Role.EDITOR),
     )
 
 
 def _conflict(work: Work, conflict: Conflict) -> Response:
-    base, theirs, ours = (decoded(one) for one in (conflict.base, conflict.theirs, conflict.ours))
+    base, ours, theirs = conflict.base.decode(), conflict.ours.decode(), readable(conflict.theirs)
+    if theirs is None:
+        return _form(work, ours, base, 422, _stops(FixRequest(UNREADABLE)))
     marks = (translate(locale(), _("van de ander")), translate(locale(), _("van jou")))
-    merged = merging.merge(base, theirs, ours, marks)
+    merged = merging.merge(base, theirs, ours, marks) if theirs else Merge(ours, 0)
     columns = [
         (_("Waar je mee begon"), _marked(base, base)),
         (_("Wat de ander bewaarde"), _marked(base, theirs)),
@@ -216,9 +245,15 @@ def _kept(work: Work, text: str) -> Response:
     return response
 
 
-def _keep(work: Work, base: str, text: str) -> None:
-    with state().database.write() as session:
-        drafting.keep(session, me().id, work.path, base, text, now())
+def _keep(work: Work, base: str, text: str) -> bool:
+    """Keep what was typed; False, and it is said, when the same editor typed elsewhere too."""
+    try:
+        with state().database.write() as session:
+            drafting.keep(session, work.typing, base, text, now(), work.tabs)
+    except drafting.Elsewhere as error:
+        flash(error.in_(locale()), "error")
+        return False
+    return True
 
 
 def _clock(work: Work) -> str:
@@ -240,6 +275,17 @@ def _log(work: Work, saved: Saved, action: str = "item.save") -> None:
     with state().database.write() as session:
         if saved.paths:
             record(session, stock.MAKE if is_new else action, f"item {work.slug}", facts)
-        drafting.drop(session, me().id, work.path)
-    if saved.fault:
-        say(_("De tekst is bewaard, maar niet in Git: %(fault)s"), "error", fault=saved.fault)
+        drafting.drop(session, work.typing, work.tabs)
+
+
+def _tell(text: str, saved: Saved) -> None:
+    """Say what was done, and what Git said when it could not go along."""
+    if saved.fault is None:
+        return say(text)
+    but = translate(locale(), _("Het staat alleen nog niet in de geschiedenis (Git), want:"))
+    told = Markup('{} {} <q lang="en">{}</q>')
+    return flash(told.format(translate(locale(), text), but, saved.fault), "error")
+
+
+def _back(slug: str, language: str) -> AnyResponse:
+    return redirect(url_for("desk.items_text", slug=slug, language=language), 303)
