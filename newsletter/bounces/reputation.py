@@ -18,6 +18,7 @@ from newsletter.statistics import Live
 RECENT = timedelta(days=7)  # after an issue was sent; later reports change nothing any more
 ONCE = timedelta(days=3650)
 PAUSE, WARN = "pause", "warn"
+FEWEST = 3  # complaints that pause an issue: two of 600 are no trend, and may be one person's
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,8 @@ def level(settings: Settings, counts: Live) -> str | None:
     """What the shares of an issue call for: PAUSE, WARN or nothing; nothing for few deliveries."""
     if counts.answered < settings.reputation_sample:
         return None
-    if (
-        counts.bounce_share > settings.bounce_pause
-        or counts.complaint_share > settings.complaint_pause
-    ):
+    hated = counts.complaint_share > settings.complaint_pause and counts.complaints >= FEWEST
+    if hated or counts.bounce_share > settings.bounce_pause:
         return PAUSE
     warned = counts.bounce_share > settings.bounce_warn
     return WARN if warned or counts.complaint_share > settings.complaint_warn else None

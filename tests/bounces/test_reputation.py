@@ -81,11 +81,15 @@ def test_who_resumes_it_has_decided(sent: tuple[World, list[Delivery]]) -> None:
     assert world.session.get_one(Issue, 1).state is IssueState.SENDING
 
 
-def test_one_complaint_in_a_few_hundred_pauses(sent: tuple[World, list[Delivery]]) -> None:
+def test_three_complaints_in_a_few_hundred_pause(sent: tuple[World, list[Delivery]]) -> None:
     world, rows = sent
     spam = {"status": None, "reason": None}
     assert heed(world) is None
     world.take(world.bounce(rows[0], Kind.COMPLAINT, **spam))
+    assert heed(world) == reputation.Told(1, paused=False)
+    world.take(world.bounce(rows[1], Kind.COMPLAINT, **spam))
+    assert heed(world) is None, "two may be one person's"
+    world.take(world.bounce(rows[2], Kind.COMPLAINT, **spam))
     assert heed(world) == reputation.Told(1, paused=True)
 
 

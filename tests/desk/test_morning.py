@@ -260,7 +260,7 @@ def watch_it_go(morning: Morning, page: Page) -> None:
 
 
 def see_the_numbers(page: Page) -> None:
-    page.get_by_role("link", name="Cijfers").click()
+    page.get_by_role("link", name="Cijfers", exact=True).click()
     active = page.locator(".facts div").filter(has_text="ingeschreven").first
     expect(active).to_contain_text(str(READERS))
     picture(page, "numbers")
