@@ -1,5 +1,6 @@
 """What reading makes of messages, in our own words, in the forms in which they come."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -179,6 +180,8 @@ Subject: {subject}
         ("Urlaubsfotos", Kind.HUMAN),
         ("Absenten in de klas", Kind.HUMAN),
         ("Uitschrijven?", Kind.HUMAN),
+        ("Auto: deelmobiliteit in Dogbo", Kind.HUMAN),
+        ("Absence de réponse à mon mail", Kind.HUMAN),
         ("Afmelden voor de studiedag", Kind.HUMAN),
         ("Afmelden hoeft niet, ik blijf graag lezen", Kind.HUMAN),
         ("Unsubscribe my colleague, not me", Kind.HUMAN),
@@ -194,6 +197,13 @@ Subject: {subject}
 def test_smt_17_programs_and_people_by_their_subjects(subject: str, kind: Kind) -> None:
     raw = MAIL.format(subject=subject, text="Groeten van Mieke").encode()
     assert [report.kind for report in sort(raw)] == [kind]
+
+
+def test_programs_that_want_no_answer_and_names_of_firms_are_no_answers() -> None:
+    mail = MAIL.format(subject="Een vraag", text="Wanneer komt nummer 12?")
+    firm = re.sub("(?m)^From:.*$", "From: Vacation Rentals <info@huis.example>", mail)
+    for raw in (f"X-Auto-Response-Suppress: All\n{mail}", firm):
+        assert [report.kind for report in sort(raw.encode())] == [Kind.HUMAN]
 
 
 def test_a_bounce_that_a_person_pasted_is_told_from_one_that_a_program_wrote() -> None:

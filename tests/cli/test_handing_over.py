@@ -136,7 +136,7 @@ def test_lmtp_answers_for_each_recipient(
     answers = [lmtp.data(dsn("somebody@nieuws.test")), lmtp.getreply(), lmtp.getreply()]
     assert [code for code, _words in answers] == [250] * 3
     assert counts(database) == (2, 0)
-    lmtp.sendmail("jose@voorbeeld.example", [BOX], person())
+    lmtp.sendmail("jose@voorbeeld.example", [BOX], person() + b"x" * 5000)  # a long line
     assert counts(database) == (2, 1)
 
 

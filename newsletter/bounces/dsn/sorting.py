@@ -190,6 +190,7 @@ def _return_path(opened: Opened, original: Fields) -> str | None:
     fields = [opened.fields.get(name, []) for name in DELIVERED_TO]
     fields += [
         fields_of(opened.status).get("x-postfix-sender", []),
+        fields_of(opened.feedback).get("original-mail-from", []),
         original.get("return-path", []),
     ]
     found = [match[0] for values in fields for match in ADDRESS.finditer(" ".join(values)[:VALUE])]

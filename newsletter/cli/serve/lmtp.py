@@ -33,6 +33,13 @@ def listen(place: Listener) -> socket.socket:
         ) from None
 
 
+class _Lmtp(LMTP):
+    """Takes long lines too: some servers that report do not break them, and a mail server that is
+    told that a line is too long gives up for good."""
+
+    line_length_limit = 1 << 20  # octets
+
+
 class Intake:
     """The server, in a thread of its own; every 250 means committed."""
 
@@ -56,7 +63,7 @@ class Intake:
         self._loop = loop = asyncio.get_running_loop()
 
         def protocol() -> LMTP:
-            return LMTP(self._taker, data_size_limit=LARGEST, ident="Fiabel", loop=loop)
+            return _Lmtp(self._taker, data_size_limit=LARGEST, ident="Fiabel", loop=loop)
 
         server = await loop.create_server(protocol, sock=self._listener.dup())
         self._ready.set()
