@@ -13,7 +13,7 @@ import contextlib
 import hmac
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -28,7 +28,7 @@ from newsletter.models import Editor, Entry
 from newsletter.settings import Settings
 from newsletter.tokens import tokens_of
 
-CLOCK, COMMAND_LINE = "clock", "command line"
+CLOCK, COMMAND_LINE, PROOF_LETTER = "clock", "command line", "proof letter"
 FIRST = "0" * 64  # what the first line follows
 LINES = 1000  # read together when all are verified
 TURN = 0x4669616265  # the number of PostgreSQL's advisory lock: one line at a time
@@ -187,13 +187,15 @@ def found(
     actor: str = "",
     before: int | None = None,
     limit: int = 50,
+    actions: Collection[str] = (),
 ) -> Sequence[Entry]:
-    """Lines, newest first: those whose action or subject holds `words`, by `actor`, with numbers
-    below `before`."""
+    """Lines, newest first: those whose action or subject holds `words`, or whose action is one of
+    `actions`; by `actor`, with numbers below `before`."""
     query = select(Entry).order_by(Entry.number.desc()).limit(limit)
     if words:
         columns = (Entry.action, Entry.subject)
-        query = query.where(or_(*(c.contains(words, autoescape=True) for c in columns)))
+        holds = (column.contains(words, autoescape=True) for column in columns)
+        query = query.where(or_(*holds, Entry.action.in_(actions)))
     if actor:
         query = query.where(Entry.actor == actor)
     if before is not None:

@@ -25,6 +25,7 @@ _COMPLAINTS = {
     "expected '<document start>', but found '<block mapping start>'": _(
         "de eerste regel springt in"
     ),
+    "expected ',' or '(?P<sign>.)', but got '<.+>'": _("hier ontbreekt “%(sign)s”"),
     "expected ',' or '(?P<sign>.)', but got '(?P<got>.+)'": _(
         "hier hoort een komma of “%(sign)s”, en geen “%(got)s”"
     ),

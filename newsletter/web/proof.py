@@ -33,8 +33,8 @@ def stop(token: str, **_locale: str) -> Response:
             publishing.stop(session, number, now())
         except FixRequest:
             return _answer(issue, 409)
-        what = f"issue {number}"
-        audit.record(session, state().settings, "proof letter", "issue.stop", what, now())
+        what, who = f"issue {number}", audit.PROOF_LETTER
+        audit.record(session, state().settings, who, "issue.stop", what, now())
         return _answer(issue)
 
 

@@ -269,6 +269,7 @@ SLIPS = [
     ("title: @x", "found character '@' that cannot start any token", "niet met “@” beginnen"),
     ("\ttitle: x", r"found character '\t' that cannot start", r"niet met “\t” beginnen"),
     ("title: [a", "expected ',' or ']', but got ':'", "een komma of “]”, en geen “:”"),
+    ("title: [", "is missing here", "hier ontbreekt “]”"),
     ("title: a\nb", "could not find expected ':'", "ontbreekt een dubbelepunt"),
     (" title: x", "expected '<document start>', but found", "de eerste regel springt in"),
     ("title: - x", "sequence entries are not allowed here", "geen streepje"),

@@ -208,9 +208,9 @@ def test_the_log_on_the_desk(desk: Desk, now: datetime) -> None:
     with desk.database.write() as session:
         fill(session, desk.settings, now, 60)
     first = client.get("/desk/log").text
-    assert "issue 60" in first
-    assert "issue 10<" not in first
-    assert "issue 10<" in client.get("/desk/log?before=11").text
+    assert "nummer 60" in first
+    assert "nummer 10<" not in first
+    assert "nummer 10<" in client.get("/desk/log?before=11").text
     assert "Er is niets gevonden." in client.get("/desk/log?q=onbekend").text
     assert client.get("/desk/log?before=x&q=%25").status_code == 200
     assert desk(Role.EDITOR).get("/desk/log").status_code == 403

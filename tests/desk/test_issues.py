@@ -124,7 +124,13 @@ def test_what_comes_is_seen_and_made_into_an_issue(room: Newsroom) -> None:
     made = client.send("/desk/issues/compile", cadence="monthly")
     assert made.location == "/desk/issues/1"
     page = client.get("/desk/issues/1").text
+    assert "Het nummer is gemaakt" in page
     assert "Er gebeurt niets vanzelf" in page
+    again = client.send("/desk/issues/compile", cadence="monthly")
+    assert again.location == "/desk/issues/1"
+    page = client.get("/desk/issues/1").text
+    assert "Het nummer is gemaakt" not in page
+    assert "Er is niets nieuws sinds nummer 1: dat is dit." in page
     assert "/desk/issues/1" in client.get("/desk/").text, "the first page says what waits"
     assert "/desk/issues/1" not in room.desk(Role.WRITER).get("/desk/").text
     assert "Keur dit nummer goed" not in page, "that is a publisher's"

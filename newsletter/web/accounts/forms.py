@@ -3,7 +3,7 @@ given back when it was right."""
 
 from typing import Any
 
-from flask import request
+from flask import abort, make_response, request
 from flask_login import current_user
 from flask_security import (
     ChangePasswordForm,
@@ -16,7 +16,7 @@ from werkzeug.exceptions import TooManyRequests
 
 from newsletter.editors import guarding, people
 from newsletter.editors.guarding import Attempt
-from newsletter.web.accounts import gate
+from newsletter.web.accounts import coupling, gate
 from newsletter.web.page import now, state
 
 
@@ -38,9 +38,15 @@ class CodeForm(TwoFactorVerifyCodeForm):
         """Count the try."""
         self.code.data = "".join(str(self.code.data or "").split())
         if self.user is None or self.is_setup:
-            return bool(super().validate(**more))
+            return bool(super().validate(**more)) or self._again()
         attempt = count_guess(self.user.email)
         return forgiven(attempt, bool(super().validate(**more)))
+
+    def _again(self) -> bool:
+        """No; but who couples an app sees its key again, not the page that makes another one."""
+        if "token" in (request.view_args or {}):
+            abort(make_response(coupling.again(self)))
+        return False
 
 
 class RecoveryForm(MfRecoveryForm):

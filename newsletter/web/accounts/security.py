@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from newsletter.settings import Settings
 from newsletter.tokens import tokens_of
-from newsletter.web.accounts import association, forms, gate, means, passwords
+from newsletter.web.accounts import association, coupling, forms, gate, means, passwords
 from newsletter.web.accounts.store import Store
 from newsletter.web.accounts.words import MESSAGES, Words
 from newsletter.web.page import now
@@ -128,6 +128,11 @@ def _totp_keys(settings: Settings) -> dict[str, str]:
 
 
 def _render(template: str, **values: object) -> str:
+    form = values.get("two_factor_verify_code_form")
+    if template == f"accounts/{TEMPLATES['TWO_FACTOR_VERIFY_CODE_TEMPLATE']}.html" and (
+        coupling.is_first(form)
+    ):
+        return coupling.again(form)
     return render_template(template, **values)
 
 

@@ -8,6 +8,7 @@ from newsletter.audit import Fault
 from newsletter.editors import people
 from newsletter.i18n import _, translate
 from newsletter.models import Entry, Role
+from newsletter.web.desk import log_words
 from newsletter.web.desk.ground import blueprint, needs, row_number, say, show
 from newsletter.web.page import locale, state
 
@@ -28,8 +29,9 @@ def log() -> Response:
     """The lines that were asked for, newest first."""
     words, actor = request.args.get("q", "").strip(), request.args.get("actor", "")
     before = row_number(request.args.get("before", "")) or None
+    written, actions = log_words.meant(words)
     with state().database.read() as session:
-        lines = audit.found(session, words, actor, before, LINES + 1)
+        lines = audit.found(session, written, actor, before, LINES + 1, actions)
         names = {audit.editor(one.id): one.name for one in people.listed(session)}
     older = lines[LINES - 1].number if len(lines) > LINES else None
     return show(
@@ -39,7 +41,7 @@ def log() -> Response:
         words=words,
         actor=actor,
         older=older,
-        actors={audit.CLOCK: _("de klok"), audit.COMMAND_LINE: _("de opdrachtregel")},
+        told=log_words,
         when={line.number: _when(line) for line in lines},
     )
 

@@ -52,13 +52,15 @@ def issues_compile() -> AnyResponse:
     cadence = request.form.get("cadence", "")
     if cadence not in state().settings.cadences:
         abort(404)
-    wanted = (state().settings, state().library, now(), cadence)
+    at = now()
+    wanted = (state().settings, state().library, at, cadence)
     try:
         with state().database.read() as session:
             read_ahead(session, *wanted)
         with state().database.write() as session:
             issue = compile_issue(session, *wanted)
-            if issue is not None:
+            is_new = issue is not None and issue.compiled_at == at
+            if issue is not None and is_new:
                 record(session, "issue.compile", f"issue {issue.number}", {"cadence": cadence})
     except FixContent:
         say(_("Er zijn fouten in de artikels: verbeter die eerst."), "error")
@@ -66,5 +68,12 @@ def issues_compile() -> AnyResponse:
     if issue is None:
         say(_("Er is niets nieuws: de lezers hebben alles al."), "info")
         return redirect(url_for("desk.issues_next", cadence=cadence), 303)
+    if not is_new:
+        say(
+            _("Er is niets nieuws sinds nummer %(number)s: dat is dit."),
+            "info",
+            number=issue.number,
+        )
+        return redirect(url_for("desk.issues_one", number=issue.number), 303)
     say(_("Het nummer is gemaakt. Kijk het na, en zet het in de goede volgorde."))
     return redirect(url_for("desk.issues_one", number=issue.number), 303)
