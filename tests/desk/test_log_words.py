@@ -28,7 +28,7 @@ WRITERS = {
     "_change",
     "_tell",
 }  # write a line, or have it written
-WRITES = re.compile(r"\b(audit|record|_?log|change)\b")
+WRITES = re.compile(r"\b(audit\.|record\(|_?log\(|change\()")
 ACTION = re.compile(r"[a-z]+\.(?!html)[a-z_]+")
 ROOMS = {action.partition(".")[0] for action in ACTIONS}
 HASH = "959b" + "0" * 60
