@@ -24,10 +24,11 @@ CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--force-color-profile=sr
 CHROMIUM_ARGUMENTS += ["--disable-background-networking", "--disable-component-update"]
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 LONG = [
-    *("test_accessibility.py", "test_road.py", "test_slow_clients.py", "test_processes.py"),
-    *("test_process.py", "test_store.py", "test_concurrency.py", "test_relay_faults.py"),
-    *("test_browser.py", "test_serve.py", "test_logs.py", "test_mail_screens.py", "test_demo.py"),
-    "test_morning.py",
+    *("test_accessibility.py", "test_sender.py", "test_serve.py", "test_desk_pages.py"),
+    *("test_relay_faults.py", "test_processes.py", "test_process.py", "test_concurrency.py"),
+    *("test_pausing.py", "test_store.py", "test_demo.py", "test_xss.py", "test_issues.py"),
+    *("test_mail_screens.py", "test_slow_clients.py", "test_morning.py", "test_cursor.py"),
+    *("test_guarding.py", "test_publishing.py", "test_road.py", "test_logs.py", "test_browser.py"),
 ]
 MISSING = {
     "browser": "there is no Chromium (Debian: apt-get install chromium)",

@@ -146,6 +146,7 @@ def say_raw(serving: Serving, said: str) -> None:
             pass
 
 
+@pytest.mark.sqlite("what is logged does not depend on the database")
 @pytest.mark.timeout(300)  # the whole site, page by page
 def test_sec_11_no_log_holds_a_token_or_an_address(
     run: Run, environ: dict[str, str], database: Database

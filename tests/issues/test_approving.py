@@ -85,6 +85,7 @@ def issue(
     return made
 
 
+@pytest.mark.sqlite("a fingerprint is of values, wherever they are kept")
 @tries(
     max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
