@@ -35,7 +35,9 @@ def issues_sure(number: int, deed: str) -> AnyResponse:
     settings, at = state().settings, now()
     with state().database.read() as session:
         issue = known(session, number)
-        progress = ledger.progress(session, number, at)
+        # Counted only where the page tells it: of an issue for a million readers it takes a while.
+        counted = issue.planned_at is not None and deed in ("stop", "resume")
+        progress = ledger.progress(session, number, at) if counted else None
         values: dict[str, Any] = {
             "readers": _readers(session, issue, at),
             "foreseen": foreseeing.foresee(session, settings, issue, at, at),
