@@ -1,6 +1,5 @@
 """The application: the only place that knows all sites of the web."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, Response, request, url_for
@@ -15,7 +14,6 @@ from newsletter import i18n
 from newsletter import settings as settings_module
 from newsletter.content.library import Library
 from newsletter.db import Database, connect
-from newsletter.i18n import _
 from newsletter.links import Links
 from newsletter.settings import Settings
 from newsletter.tokens import tokens_of
@@ -25,6 +23,7 @@ from newsletter.web import (
     data,
     desk,
     embed,
+    faults,
     feeds,
     finding,
     inbox,
@@ -62,36 +61,6 @@ SITES = (
     webhooks,
     desk,
 )
-ERRORS: Mapping[int, tuple[str, str]] = {
-    400: (
-        _("Dit verzoek klopt niet"),
-        _("Je browser stuurde iets wat we niet begrijpen. Ga terug en probeer het opnieuw."),
-    ),
-    404: (
-        _("Deze pagina bestaat niet"),
-        _("Misschien is het adres niet helemaal overgenomen, of is de pagina verhuisd."),
-    ),
-    405: (
-        _("Dat kan hier niet"),
-        _("Deze pagina kan niet op die manier opgevraagd worden. Begin opnieuw op de voorpagina."),
-    ),
-    413: (
-        _("Dat is te veel"),
-        _("Het formulier dat je stuurde, is te groot. Er is niets bewaard."),
-    ),
-    429: (
-        _("Even geduld"),
-        _("Er komen nu te veel aanvragen binnen."),
-    ),
-    500: (
-        _("Er ging iets mis bij ons"),
-        _("Het ligt niet aan jou. Probeer het straks opnieuw."),
-    ),
-    503: (
-        _("Even geduld"),
-        _("Het is nu druk. Wacht een minuut en doe het dan opnieuw; er is niets verloren."),
-    ),
-}
 
 
 class Site(Flask):
@@ -172,7 +141,7 @@ def _explain(error: HTTPException) -> Response | WsgiResponse:
     if gate.on_desk(request.path):
         response = errors.explained(error, code)
     else:
-        title, advice = ERRORS.get(code, ERRORS[400 if code < 500 else 500])
+        title, advice = faults.in_words(faults.FAULTS, code)
         response = page.show("public/error.html", code, title=title, advice=advice, ways=_ways())
     for name, value in error.get_headers():
         if name != "Content-Type":

@@ -11,9 +11,9 @@ import click
 
 from newsletter.bounces import dsn
 from newsletter.bounces.files import messages
-from newsletter.bounces.intake import Incoming
+from newsletter.bounces.intake import Counts, Incoming
 from newsletter.bounces.report import Report
-from newsletter.cli.office import as_json, open_office, print_json
+from newsletter.cli.office import Office, as_json, open_office, print_json
 from newsletter.i18n import translate
 from newsletter.jobs import reports
 from newsletter.jobs.mailboxes import LARGEST, Postbox, hand_over
@@ -58,12 +58,7 @@ def read(paths: tuple[Path, ...], as_json: bool) -> None:
     found = (
         Incoming(raw, source=place) for path in paths for place, raw in messages(path, whole=True)
     )
-    counts = reports.take_in(office.database, office.settings, found).as_dict()
-    office.database.forget()
-    if as_json:
-        return print_json(counts)
-    _print(counts)
-    return None
+    _tell(office, reports.take_in(office.database, office.settings, found), as_json)
 
 
 @command.command("fetch")
@@ -71,12 +66,7 @@ def read(paths: tuple[Path, ...], as_json: bool) -> None:
 def fetch(as_json: bool) -> None:
     """Take in what lies in BOUNCE_MAILBOX now, as the clock of `serve` does by itself."""
     office = open_office()
-    counts = Postbox(office.settings).fetch(office.database).as_dict()
-    office.database.forget()
-    if as_json:
-        return print_json(counts)
-    _print(counts)
-    return None
+    _tell(office, Postbox(office.settings).fetch(office.database), as_json)
 
 
 @command.command("pipe")
@@ -96,6 +86,16 @@ def pipe(to: str | None) -> None:
     except Exception as error:  # whatever it is: the mail server keeps the message
         click.echo(f"Not taken yet: {translate('en', str(error))}", err=True)
         raise SystemExit(os.EX_TEMPFAIL) from None
+
+
+def _tell(office: Office, done: Counts, as_json: bool) -> None:
+    """Say what was done; whom it closed leaves no trace in SQLite's log."""
+    counts = done.as_dict()
+    office.database.forget()
+    if as_json:
+        print_json(counts)
+    else:
+        _print(counts)
 
 
 def _print(counts: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from newsletter import suppression
 from newsletter.bounces import intake
 from newsletter.bounces.report import Kind, Report
-from newsletter.delivery.return_path import ReturnPath, Sent
+from newsletter.delivery.return_path import ReturnPath
 from newsletter.models import (
     Consent,
     ConsentEvent,
@@ -214,14 +214,7 @@ def test_a_bounce_that_is_faster_than_the_relays_answer_counts(world: World) -> 
 def test_a_confirm_letter_that_bounces_blocks_the_address_and_keeps_nobody(world: World) -> None:
     (reader,) = world.readers()
     reader.state, reader.confirmed_at = SubscriberState.PENDING, None
-    letter = Notice(
-        kind=NoticeKind.CONFIRM, subscriber_id=reader.id, locale="nl", facts={},
-        state="sent", created_at=world.now, due_at=world.now, attempts=1,
-    )  # fmt: skip
-    world.session.add(letter)
-    world.session.flush()
-    path = ReturnPath(world.settings).of(Sent.NOTICE, letter.id)
-    report = Report(Kind.HARD, "5.1.1", return_path=path)
+    report = world.returned_letter(NoticeKind.CONFIRM, reader)
     assert world.take(intake.of_report(world.settings, report)).suppressed == 0
     assert entry(world) is not None
     assert reader.state is SubscriberState.PENDING  # and is forgotten as all who do not confirm

@@ -8,8 +8,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import suppression
 from newsletter.bounces import intake
-from newsletter.bounces.report import Kind, Report
-from newsletter.delivery.return_path import ReturnPath, Sent
+from newsletter.bounces.report import Kind
 from newsletter.models import (
     Notice,
     NoticeKind,
@@ -123,14 +122,7 @@ def test_a_letter_to_another_address_says_nothing_of_the_readers_own(
     world: World, kind: NoticeKind
 ) -> None:
     (reader,) = world.readers()
-    letter = Notice(
-        kind=kind, subscriber_id=reader.id, locale="nl", facts={}, state="sent",
-        created_at=world.now, due_at=world.now, attempts=1,
-    )  # fmt: skip
-    world.session.add(letter)
-    world.session.flush()
-    path = ReturnPath(world.settings).of(Sent.NOTICE, letter.id)
-    report = Report(Kind.HARD, "5.1.1", return_path=path)
+    report = world.returned_letter(kind, reader)
     assert world.take(intake.of_report(world.settings, report)).suppressed == 0
     assert suppression.about(world.session, tokens_of(world.settings), R1) is None
 

@@ -11,7 +11,16 @@ from newsletter.bounces import intake
 from newsletter.bounces.intake import Counts, Finding
 from newsletter.bounces.report import Kind, Report
 from newsletter.delivery.return_path import ReturnPath, Sent
-from newsletter.models import Delivery, DeliveryState, Edition, Issue, IssueState, Subscriber
+from newsletter.models import (
+    Delivery,
+    DeliveryState,
+    Edition,
+    Issue,
+    IssueState,
+    Notice,
+    NoticeKind,
+    Subscriber,
+)
 from newsletter.settings import Settings
 from newsletter.tokens import Purpose, tokens_of
 from tests.delivery.conftest import add_issue, add_readers
@@ -64,6 +73,17 @@ class World:
         """A report about a delivery, come back to its own address."""
         known = {"status": "5.1.1", "reason": NOBODY_HERE, "return_path": self.verp(row)}
         return intake.of_report(self.settings, Report(kind, **(known | values)))
+
+    def returned_letter(self, kind: NoticeKind, reader: Subscriber) -> Report:
+        """A letter to a reader that was sent, and comes back: there is no such mailbox."""
+        letter = Notice(
+            kind=kind, subscriber_id=reader.id, locale="nl", facts={}, state="sent",
+            created_at=self.now, due_at=self.now, attempts=1,
+        )  # fmt: skip
+        self.session.add(letter)
+        self.session.flush()
+        path = ReturnPath(self.settings).of(Sent.NOTICE, letter.id)
+        return Report(Kind.HARD, "5.1.1", return_path=path)
 
     def take(self, *findings: Finding, at: datetime | None = None) -> Counts:
         """Take them in."""

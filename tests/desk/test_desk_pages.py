@@ -4,21 +4,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Browser, Page
 
 from newsletter.models import Role
 from tests.desk.conftest import Desk
 from tests.desk.morning import Device
 from tests.desk.signing import PASSWORD, Person
 from tests.desk.visits import LOOKS, Look
-from tests.web.served import DESK, PHONE
-from tests.web.test_accessibility import DIFFERING, TIED, TOO_WIDE, enlarged, violations
+from tests.web.served import PHONE
+from tests.web.test_accessibility import MODES, TIED, enlarged, in_modes
 from tests.web.visits import Visit
-
-MODES: tuple[tuple[ViewportSize, str, dict[str, list[str]]], ...] = (
-    (PHONE, "light", {}),
-    (DESK, "dark", DIFFERING),
-)
 
 
 def looked_at(page: Page, look: Look, path: str) -> Iterator[str]:
@@ -30,13 +25,7 @@ def looked_at(page: Page, look: Look, path: str) -> Iterator[str]:
     if look.name.endswith("-wrong") and not page.evaluate(TIED):
         yield f"{look.name}: the summary of errors is not tied to the fields (WCAG 3.3.1)"
     page.evaluate(AXE_SCRIPT)
-    for size, scheme, options in MODES:
-        page.set_viewport_size(size)
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        where = f"{look.name} {size['width']} {scheme}"
-        yield from (f"{where}: {fault}" for fault in violations(page, options))
-        if page.evaluate(TOO_WIDE):
-            yield f"{where}: wider than the screen (WCAG 1.4.10)"
+    yield from in_modes(page, look.name, MODES)
     yield from enlarged(page, Visit(look.name, path))
 
 

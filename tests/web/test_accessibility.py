@@ -2,8 +2,9 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import Literal, TypeAlias
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
@@ -33,6 +34,9 @@ DIFFERING = {
         "aria-hidden-focus",
     ]
 }
+Mode: TypeAlias = tuple[ViewportSize, Literal["light", "dark"], dict[str, list[str]]]
+MODES: Sequence[Mode] = ((PHONE, "light", {}), (DESK, "dark", DIFFERING))
+OTHER_MODES: Sequence[Mode] = ((PHONE, "dark", DIFFERING), (DESK, "light", {}))
 HALF = ViewportSize(width=DESK["width"] // 2, height=DESK["height"] // 2)
 TOO_WIDE = "document.documentElement.scrollWidth > innerWidth"
 # Text that is there and cannot be read: cut off by the box it stands in.
@@ -75,25 +79,27 @@ def looked_at(page: Page, visit: Visit, every_mode: bool) -> Iterator[str]:
     In full on a phone by day, then what may differ on a desk by night; with `every_mode` also on a
     phone by night and on a desk by day.
     """
-    modes = [(PHONE, "light", {}), (DESK, "dark", DIFFERING)]
-    if every_mode:
-        modes += [(PHONE, "dark", DIFFERING), (DESK, "light", {})]
     page.emulate_media(color_scheme="light")
     page.set_viewport_size(PHONE)
     go(page, visit)
     if visit.status == UNPROCESSABLE and not page.evaluate(TIED):
         yield f"{visit.name}: the summary of errors is not tied to the fields (WCAG 3.3.1)"
     page.evaluate(AXE_SCRIPT)
+    yield from in_modes(page, visit.name, [*MODES, *(OTHER_MODES if every_mode else ())])
+    yield from enlarged(page, visit)
+
+
+def in_modes(page: Page, name: str, modes: Sequence[Mode]) -> Iterator[str]:
+    """What is wrong with the page that is open, in each size and colours; `name` is for people."""
     for size, scheme, options in modes:
         page.set_viewport_size(size)
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        where = f"{visit.name} {size['width']} {scheme}"
+        page.emulate_media(color_scheme=scheme)
+        where = f"{name} {size['width']} {scheme}"
         yield from (f"{where}: {fault}" for fault in violations(page, options))
         if page.evaluate(TOO_WIDE):
             yield f"{where}: wider than the screen (WCAG 1.4.10)"
         if "SCREENS" in os.environ:
-            page.screenshot(path=SCREENS / f"{visit.name}-{size['width']}-{scheme}.png")
-    yield from enlarged(page, visit)
+            page.screenshot(path=SCREENS / f"{name}-{size['width']}-{scheme}.png")
 
 
 def enlarged(page: Page, visit: Visit) -> Iterator[str]:

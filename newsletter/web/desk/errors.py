@@ -10,17 +10,14 @@ from werkzeug.exceptions import HTTPException, TooManyRequests
 
 from newsletter import i18n
 from newsletter.i18n import _
-from newsletter.web import page
+from newsletter.web import faults, page
 from newsletter.web.accounts import typed
 from newsletter.web.desk.ground import show
 from newsletter.web.page import locale
 
 LATE = {403, 404, 422, 500, 503}  # what was typed came in good faith, and cannot be taken
-ERRORS: Mapping[int, tuple[str, str]] = {
-    400: (
-        _("Dit verzoek klopt niet"),
-        _("Je browser stuurde iets wat we niet begrijpen. Ga terug en probeer het opnieuw."),
-    ),
+FAULTS: Mapping[int, tuple[str, str]] = {
+    **faults.FAULTS,
     403: (
         _("Dat mag je niet"),
         _("Je rol laat dit niet toe. Vraag het aan je beheerder."),
@@ -45,20 +42,12 @@ ERRORS: Mapping[int, tuple[str, str]] = {
         _("Even geduld"),
         _("Er kwamen te veel pogingen na elkaar."),
     ),
-    500: (
-        _("Er ging iets mis bij ons"),
-        _("Het ligt niet aan jou. Probeer het straks opnieuw."),
-    ),
-    503: (
-        _("Even geduld"),
-        _("Het is nu druk. Wacht een minuut en doe het dan opnieuw; er is niets verloren."),
-    ),
 }
 
 
 def explained(error: HTTPException, code: int) -> Response:
     """The page of an error of the desk, with its status."""
-    title, advice = ERRORS.get(code, ERRORS[400 if code < 500 else 500])
+    title, advice = faults.in_words(FAULTS, code)
     if code in LATE and typed.fields():  # so that it is not lost
         values = {"problem": advice, "typed": typed.fields(), "back": typed.way_back()}
         return page.show("accounts/old_form.html", code, indexed=False, **values)

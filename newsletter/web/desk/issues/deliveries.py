@@ -1,8 +1,10 @@
 """How far an issue is, who got it, what was refused, and what people decide about rows in doubt."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Response, jsonify, request
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter.delivery import ledger
@@ -98,22 +100,14 @@ def issues_find() -> Response:
 @needs(Role.PUBLISHER)
 def issues_refused(number: int) -> Response:
     """What was refused, with the words of the mail server."""
-    after = row_number(request.args.get("after", ""))
-    with state().database.read() as session:
-        issue = known(session, number)
-        rows = ledger.refused_rows(session, number, after, ROWS + 1)
-    return _rows("issues/refused.html", issue, rows)
+    return _rows("issues/refused.html", number, ledger.refused_rows)
 
 
 @blueprint.get(f"{NUMBER}/doubt")
 @needs(Role.PUBLISHER)
 def issues_doubt(number: int) -> Response:
     """What may have arrived and may not: people decide, one by one."""
-    after = row_number(request.args.get("after", ""))
-    with state().database.read() as session:
-        issue = known(session, number)
-        rows = ledger.held_rows(session, number, after, ROWS + 1)
-    return _rows("issues/doubt.html", issue, rows)
+    return _rows("issues/doubt.html", number, ledger.held_rows)
 
 
 @blueprint.post(f"{NUMBER}/doubt/<int(max=9223372036854775807):id>/<any(again,leave):choice>")
@@ -132,7 +126,14 @@ def issues_decide(number: int, id: int, choice: str) -> AnyResponse:
     )
 
 
-def _rows(template: str, issue: object, rows: list[Found]) -> Response:
+def _rows(
+    template: str, number: int, find: Callable[[Session, int, int, int], list[Found]]
+) -> Response:
+    """A page of rows of an issue: those after the last one that was shown."""
+    after = row_number(request.args.get("after", ""))
+    with state().database.read() as session:
+        issue = known(session, number)
+        rows = find(session, number, after, ROWS + 1)
     more = rows[ROWS - 1].id if len(rows) > ROWS else None
     shown = rows[:ROWS]
     return show(
