@@ -27,6 +27,9 @@ BASE_URL = "http://localhost:5000"
 DATABASE_URL = ""
 # Folder of items, pages and topics.toml.
 CONTENT_DIR = str(PROJECT_DIR / "content")
+# Does this host keep that folder: are items edited and issues compiled here (yes | no)? Of many hosts,
+# one does; what the others show and send reaches them through the database.
+CONTENT_HOST = True
 # Folder of everything this server writes: database, locks, caught mail.
 INSTANCE_DIR = str(PROJECT_DIR / "instance")
 # IANA zone that decides when a cadence is due and which dates readers see.

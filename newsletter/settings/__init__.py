@@ -46,6 +46,7 @@ class Settings:
     instance_dir: Path
     timezone: ZoneInfo
     trusted_proxies: int
+    content_host: bool
     web_processes: int
     mail_server: str
     mail_port: int

@@ -251,6 +251,7 @@ PARSERS: dict[str, Parser] = {
     "INSTANCE_DIR": folder,
     "TIMEZONE": zone,
     "TRUSTED_PROXIES": number(0, 10),
+    "CONTENT_HOST": yes_no,
     "WEB_PROCESSES": number(1, 64),
     "MAIL_PORT": number(1, 65535),
     "MAIL_USE_TLS": yes_no,
