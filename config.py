@@ -36,6 +36,13 @@ CONTENT_HOST = True
 CLOCK = "embedded"
 # Folder of everything this server writes: database, locks, caught mail.
 INSTANCE_DIR = str(PROJECT_DIR / "instance")
+# Folder of what no backup may put back: the fence, by which a copy of this server or a restored
+# backup is known, and the journal of who left (docs/RECOVERY.md). Best on another disk; empty:
+# INSTANCE_DIR/outside.
+OUTSIDE_DIR = ""
+# What names this machine, where /etc/machine-id is missing or shared, as in containers: any text
+# that another machine has not. Empty: /etc/machine-id.
+MACHINE_ID = ""
 # IANA zone that decides when a cadence is due and which dates readers see.
 TIMEZONE = "Europe/Brussels"
 # How many proxies in front of the site set X-Forwarded-For and -Proto (a number; 0: none).

@@ -4,7 +4,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import takewhile
@@ -215,9 +215,59 @@ def moment(kept: object) -> datetime:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def insertion(session: Session, table: type[Base]) -> Any:
+def with_commit(
+    session: Session,
+    name: str,
+    before: Callable[[Session, list[Any]], None] | None = None,
+    after: Callable[[list[Any]], None] | None = None,
+) -> list[Any]:
+    """Do something right before this session's commit, or right after it, once for each `name`,
+    with the notes that were added to what this returns; a rollback forgets both.
+
+    What `before` raises ends the transaction; `after` must raise nothing. Savepoints do not count.
+    """
+    acts: _Acts = session.info.setdefault("with_commit", {})
+    for moment, listener in (
+        ("before_commit", _act_before),
+        ("after_commit", _act_after),
+        ("after_rollback", _forget_acts),
+    ):
+        if not event.contains(session, moment, listener):
+            event.listen(session, moment, listener)
+    return acts.setdefault(name, (before, after, []))[2]
+
+
+_Acts = dict[
+    str,
+    tuple[
+        Callable[[Session, list[Any]], None] | None, Callable[[list[Any]], None] | None, list[Any]
+    ],
+]
+
+
+def _act_before(session: Session) -> None:
+    if not session.in_nested_transaction():
+        for before, _after, notes in list(session.info.get("with_commit", {}).values()):
+            if before:
+                before(session, notes)
+
+
+def _act_after(session: Session) -> None:
+    if not session.in_nested_transaction():
+        for _before, after, notes in session.info.pop("with_commit", {}).values():
+            if after:
+                after(notes)
+
+
+def _forget_acts(session: Session) -> None:
+    if not session.in_nested_transaction():
+        session.info.pop("with_commit", None)
+
+
+def insertion(session: Session | Connection, table: type[Base]) -> Any:
     """An INSERT into `table` that can say `on_conflict_do_…`, on either database."""
-    make = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
+    bound = session.get_bind() if isinstance(session, Session) else session
+    make = sqlite_insert if bound.dialect.name == "sqlite" else postgresql_insert
     return make(table)
 
 

@@ -11,6 +11,7 @@ from newsletter.models.consent import (
 )
 from newsletter.models.delivery import AT_ONCE, Cursor, Delivery, DeliveryState, Lease, Quota
 from newsletter.models.editor import Approval, Draft, Editor, Entry, Passkey, Role, SignIn
+from newsletter.models.fence import Fence
 from newsletter.models.figure import Figure
 from newsletter.models.issue import Edition, Intro, Issue, IssueState, ItemNumber, Piece, Slot
 from newsletter.models.notice import Notice, NoticeKind, NoticeState
@@ -48,6 +49,7 @@ __all__ = [
     "Edition",
     "Editor",
     "Entry",
+    "Fence",
     "Figure",
     "FormRequest",
     "Intro",

@@ -44,6 +44,8 @@ class Settings:
     database_url: str
     content_dir: Path
     instance_dir: Path
+    outside_dir: Path
+    machine_id: str
     timezone: ZoneInfo
     trusted_proxies: int
     content_host: bool
@@ -317,6 +319,8 @@ def _complete(settings: Settings) -> Settings:
     changes: dict[str, Any] = {}
     if not settings.database_url:
         changes["database_url"] = f"sqlite:///{settings.instance_dir / 'newsletter.db'}"
+    if not settings.outside_dir:
+        changes["outside_dir"] = settings.instance_dir / "outside"
     if not settings.secret_key:
         changes["secret_key"] = _development_key(settings.instance_dir / "secret_key")
     return replace(settings, **changes)

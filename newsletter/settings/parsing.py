@@ -249,6 +249,7 @@ PARSERS: dict[str, Parser] = {
     "LIST_ID": list_id,
     "FEEDBACK_SENDER": feedback_sender,
     "INSTANCE_DIR": folder,
+    "OUTSIDE_DIR": file,
     "TIMEZONE": zone,
     "TRUSTED_PROXIES": number(0, 10),
     "CONTENT_HOST": yes_no,

@@ -24,6 +24,7 @@ NAMELESS = {
     "deliveries": {"state", "status"},
     "drafts": {"slug", "locale", "tab", "base", "text"},
     "editions": {"locale", "piece_ids", "subject", "html", "text", "hash"},
+    "fence": {"lineage", "identity", "host"},
     "figures": {"name", "period", "key"},
     "intros": {column.name for column in Base.metadata.tables["intros"].columns},
     "issues": {"cadence", "state", "why"},
