@@ -20,7 +20,6 @@ from newsletter.delivery import ledger
 from newsletter.editors import people
 from newsletter.jobs.timetable import Clock
 from newsletter.models import ConsentEvent, Role
-
 from tests.desk.conftest import Desk
 from tests.faults.programs import wait_for
 from tests.screens import PICTURES, SCREENS, renews, write_small
