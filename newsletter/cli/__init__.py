@@ -1,5 +1,6 @@
 """The command line: parse, call one function, print, exit code. Errors are one sentence each."""
 
+import gc
 import importlib
 import os
 from typing import Any
@@ -39,6 +40,7 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        gc.freeze()  # else the end looks through all that was imported once more
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

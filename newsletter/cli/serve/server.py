@@ -5,6 +5,7 @@ connection; a worker that dies is replaced by one with a clock and a catcher of 
 clocks one leads (its lock); of several catchers each may take a mail, into the same store.
 """
 
+import gc
 import importlib
 import os
 import signal
@@ -48,6 +49,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.turns = Turns()
         # Read before the fork: a worker that takes a dead one's place is there at once.
         self.site_module = importlib.import_module(SITE)
+        gc.freeze()  # and what workers never look through stays shared with them
         super().__init__()
 
     def load_config(self) -> None:
