@@ -11,16 +11,20 @@ from pathlib import Path
 PROJECT_DIR = Path(__file__).resolve().parent
 
 # --- where it runs -------------------------------------------------------------------------------
-# development | production. Production refuses to start without SECRET_KEY, an https BASE_URL,
+# development | production. Production refuses to start without SECRET_KEYS, an https BASE_URL,
 # MAIL_SERVER, MAIL_DEFAULT_SENDER, LIST_ID and every ORG_… setting.
 NEWSLETTER_ENV = "development"
-# The key of all links and suppressions, at least 32 characters. In development one is made and kept
-# in INSTANCE_DIR. Losing it breaks every link that was ever mailed.
+# The keys of all links and suppressions, separated by commas, at least 32 characters each. The
+# first signs; the others are those of before: links to leave and suppressions made with them hold
+# for ever, other links as long as they would have (SECURITY.md has the steps). In development one
+# is made and kept in INSTANCE_DIR. Losing one breaks every link that was mailed under it.
+SECRET_KEYS = ""
+# The same, for who never had but one. When both are set, it must be the first of SECRET_KEYS.
 SECRET_KEY = ""
-# Earlier values of SECRET_KEY, separated by commas: after a rotation old links and suppressions
-# stay valid. Never remove one whose links may still be used; those to unsubscribe work for ever.
-# (What the forms have counted until then begins anew.)
-SECRET_KEY_FALLBACKS = ""
+# Keys of before that somebody else may know, separated by commas, and in SECRET_KEYS no more. Links
+# to leave and suppressions made with them hold on, as do the log and the editors' codes; nothing
+# else does.
+LEAKED_KEYS = ""
 # The public address of the site, without a path. Every link in every mail starts with it.
 BASE_URL = "http://localhost:5000"
 # SQLAlchemy address of the database. Empty: SQLite, in INSTANCE_DIR/newsletter.db.

@@ -241,7 +241,8 @@ def _check_rule(name: str, rule: str) -> None:
 PARSERS: dict[str, Parser] = {
     "NEWSLETTER_ENV": one_of("development", "production"),
     "SECRET_KEY": secret,
-    "SECRET_KEY_FALLBACKS": secrets,
+    "SECRET_KEYS": secrets,
+    "LEAKED_KEYS": secrets,
     "BASE_URL": site,
     "CONTENT_DIR": folder,
     "DATABASE_URL": database,

@@ -140,9 +140,9 @@ def test_uns_09_the_link_of_years_ago_works_after_the_secret_changed(
 ) -> None:
     someone = reader(session, settings, now)
     link = token(settings, Purpose.UNSUBSCRIBE, someone, now - 3650 * DAY)
-    fresh = replace(settings, secret_key="another key that is long enough")
+    fresh = replace(settings, secret_keys=("another key that is long enough",))
     assert leave_by_token(session, fresh, link, "page", now) is None
-    rotated = replace(fresh, secret_key_fallbacks=(settings.secret_key,))
+    rotated = replace(fresh, secret_keys=(fresh.secret_key, settings.secret_key))
     left = leave_by_token(session, rotated, link, "page", now)
     assert left
     assert left.changed
