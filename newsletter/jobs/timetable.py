@@ -20,13 +20,14 @@ from newsletter.content.library import Library
 from newsletter.db import Database
 from newsletter.delivery.breaker import Breaker
 from newsletter.errors import NewsletterError
-from newsletter.jobs import counting, nightly, reports, seeds, tasks
+from newsletter.jobs import counting, nightly, reports, seeds, tasks, telling
 from newsletter.jobs.mailboxes import Postbox
 from newsletter.settings import Settings
 
 log = logging.getLogger(__name__)
 
 NOTICE_SECONDS = 1
+TELL_SECONDS = 2
 DELIVERY_SECONDS = 2
 ISSUE_SECONDS = 5
 REMIND_SECONDS = 60
@@ -64,6 +65,7 @@ class Clock:
         for seconds, task in (
             (NOTICE_SECONDS, self.settle_signups),
             (NOTICE_SECONDS, self.carry_notices),
+            (TELL_SECONDS, self.tell),
             (DELIVERY_SECONDS, self.deliver),
             (ISSUE_SECONDS, self.advance_issues),
             (ISSUE_SECONDS, self.compile_due),
@@ -100,6 +102,10 @@ class Clock:
     def carry_notices(self) -> None:
         """Notices become mail."""
         tasks.drain_notices(self.database, self.settings, self.stopping)
+
+    def tell(self) -> None:
+        """Events are told to the endpoints that want to know."""
+        telling.tell(self.database, self.settings, self.stopping)
 
     def deliver(self) -> None:
         """Work the ledger."""
