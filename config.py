@@ -223,6 +223,12 @@ SIGNUP_DOMAIN_RATE = "1000/hour"
 WORK_BITS = 16
 # Sites that may show our form in a frame, separated by blanks (CSP frame-ancestors); * is any.
 EMBED_ORIGINS = "*"
+# How many requests a token of the API may make, as 600/minute; half of them may come at once.
+API_RATE = "600/minute"
+# May endpoints, which are told of events, be on our own network, and without TLS (yes | no)? With
+# no, only addresses of the public internet are connected to. For development, or a program next
+# door.
+ENDPOINTS_INSIDE = False
 # How long the mailed link for export, erasure and a new address works, in hours.
 DATA_LINK_HOURS = 24.0
 # How long somebody who left can undo it by the goodbye notice, in days.

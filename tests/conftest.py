@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy.orm import Session
 
 from newsletter import settings as settings_module
-from newsletter.db import Database, connect, migrate
+from newsletter.db import Database, connect
+from newsletter.schema import migrate
 from newsletter.settings import Settings
 from tests.faults.nursery import Nursery
 from tests.faults.programs import Forked

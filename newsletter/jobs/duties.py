@@ -15,7 +15,7 @@ from newsletter.content.library import Library
 from newsletter.db import Database
 from newsletter.delivery.breaker import Breaker
 from newsletter.errors import NewsletterError
-from newsletter.jobs import counting, nightly, reports, seeds, tasks
+from newsletter.jobs import counting, nightly, reports, seeds, tasks, telling
 from newsletter.jobs.mailboxes import Postbox
 from newsletter.settings import Settings
 from newsletter.settings.mailboxes import Maildir
@@ -23,6 +23,7 @@ from newsletter.settings.mailboxes import Maildir
 log = logging.getLogger(__name__)
 
 NOTICE_SECONDS = 1
+TELL_SECONDS = 2
 DELIVERY_SECONDS = 2
 ISSUE_SECONDS = 5
 REMIND_SECONDS = 60
@@ -90,6 +91,10 @@ class Duties:
     def carry_notices(self) -> None:
         """Notices become mail."""
         tasks.drain_notices(self.database, self.settings, self.stopping)
+
+    def tell(self) -> None:
+        """Events are told to the endpoints that want to know."""
+        telling.tell(self.database, self.settings, self.stopping)
 
     def deliver(self) -> None:
         """Work the ledger."""
@@ -193,6 +198,7 @@ def duties(settings: Settings) -> list[Duty]:
     return [
         Duty(NOTICE_SECONDS, Where.NOTICES, Duties.settle_signups),
         Duty(NOTICE_SECONDS, Where.NOTICES, Duties.carry_notices),
+        Duty(TELL_SECONDS, Where.CHORES, Duties.tell),
         Duty(DELIVERY_SECONDS, Where.DELIVERY, Duties.deliver),
         Duty(ISSUE_SECONDS, Where.CHORES, Duties.advance_issues),
         Duty(ISSUE_SECONDS, Where.CONTENT, Duties.compile_due),

@@ -117,6 +117,8 @@ class Settings:
     signup_domain_rate: Rate | None
     work_bits: int
     embed_origins: str
+    api_rate: Rate
+    endpoints_inside: bool
     data_link_hours: float
     undo_days: int
     desk_second_factor: str

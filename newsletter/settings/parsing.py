@@ -316,6 +316,8 @@ PARSERS: dict[str, Parser] = {
     "DESK_FRESH_MINUTES": number(1, 60 * 24, float),
     "INVITATION_DAYS": number(1, 60),
     "NEW_PASSWORD_HOURS": number(0.1, 24 * 7, float),
+    "API_RATE": limit,
+    "ENDPOINTS_INSIDE": yes_no,
     "DESK_GUESSES": limit,
     "DESK_NETWORK_GUESSES": limit,
     "OIDC_ISSUER": site_or_page,

@@ -11,10 +11,12 @@ from newsletter.delivery import ledger
 from newsletter.models import (
     AddressChange,
     ConsentEvent,
+    EventKind,
     Subscriber,
     SubscriberState,
     SuppressionReason,
 )
+from newsletter.programs import events
 from newsletter.settings import Settings
 from newsletter.subscribers import consent
 from newsletter.tokens import tokens_of
@@ -45,6 +47,7 @@ def block(
         stopped = {"state": SubscriberState.SUPPRESSED, "left_at": now}
         session.execute(update(Subscriber).where(Subscriber.id.in_(readers)).values(**stopped))
         ledger.withdraw_all(session, readers, now)
+        events.tell(session, EventKind.LEFT, readers, now)
         wishes = AddressChange.subscriber_id.in_(readers)
         session.execute(delete(AddressChange).where(wishes))
     return len(readers)

@@ -18,6 +18,7 @@ from newsletter.delivery import ledger
 from newsletter.models import (
     Consent,
     ConsentEvent,
+    EventKind,
     Issue,
     IssueState,
     Notice,
@@ -27,6 +28,7 @@ from newsletter.models import (
     SubscriberState,
 )
 from newsletter.notices import writing
+from newsletter.programs import events
 from newsletter.settings import Settings
 from newsletter.subscribers import consent, preferences, settling, tallies
 from newsletter.subscribers.posting import Post
@@ -92,6 +94,7 @@ def confirm(
     )
     consent.record(session, subscriber, ConsentEvent.CONFIRMED, proof, now)
     _welcome(session, settings, subscriber, now)
+    events.tell(session, EventKind.SUBSCRIBED, [subscriber.id], now)
     tallies.add(session, settings, "confirmed", now)
     return Confirmation(Result.CONFIRMED, subscriber)
 

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from newsletter import journal, notices
 from newsletter.db import Plain
 from newsletter.delivery import ledger
-from newsletter.models import ConsentEvent, NoticeKind, Subscriber, SubscriberState
+from newsletter.models import ConsentEvent, EventKind, NoticeKind, Subscriber, SubscriberState
+from newsletter.programs import events
 from newsletter.settings import Settings
 from newsletter.subscribers import consent
 from newsletter.subscribers.preferences import by_token
@@ -185,8 +186,9 @@ def _prove(
 
 
 def _say_goodbye(plain: Plain, leaving: Sequence[_Reader], now: datetime) -> None:
-    """Nothing but the confirmation goes to who never confirmed (SEC-01), nothing where mail
-    bounced; the outbox asks again whether an address is suppressed."""
+    """To who read, and to the programs that want to know. Nothing but the confirmation goes to who
+    never confirmed (SEC-01), nothing where mail bounced; the outbox asks again whether an address
+    is suppressed."""
     readers = [
         (reader.id, reader.email, reader.locale)
         for reader in leaving
@@ -194,3 +196,4 @@ def _say_goodbye(plain: Plain, leaving: Sequence[_Reader], now: datetime) -> Non
     ]
     if readers:
         notices.queue_all(plain, NoticeKind.GOODBYE, readers, now)
+        events.tell_plainly(plain, EventKind.LEFT, [id for id, *_more in readers], now)

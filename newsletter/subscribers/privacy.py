@@ -12,12 +12,14 @@ from newsletter.delivery import ledger
 from newsletter.models import (
     AddressChange,
     ConsentEvent,
+    EventKind,
     FormRequest,
     NoticeKind,
     Subscriber,
     SubscriberState,
     SuppressionReason,
 )
+from newsletter.programs import events
 from newsletter.settings import Settings
 from newsletter.subscribers import consent, exporting, preferences, survey
 from newsletter.tokens import tokens_of
@@ -108,6 +110,7 @@ def suppress(
         return _note(session, subscriber, reason, why, now)
     if reason is SuppressionReason.NEVER and _never_consented(subscriber):
         return _empty(session, subscriber, reason.value, now)
+    _tell(session, subscriber, now)
     subscriber.state = SubscriberState.SUPPRESSED
     subscriber.left_at = subscriber.left_at or now  # the address is kept LEFT_DAYS from here
     ledger.withdraw(session, subscriber.id, now)
@@ -157,6 +160,12 @@ def export(session: Session, settings: Settings, subscriber: Subscriber) -> dict
     return next(exporting.copies(session, settings, [subscriber]))
 
 
+def _tell(session: Session, subscriber: Subscriber, now: datetime) -> None:
+    """Tell the programs that want to know of a reader who is one no more."""
+    if subscriber.state is SubscriberState.ACTIVE:
+        events.tell(session, EventKind.LEFT, [subscriber.id], now)
+
+
 def _never_consented(subscriber: Subscriber) -> bool:
     pending = subscriber.state is SubscriberState.PENDING
     return pending and subscriber.confirmed_at is None and subscriber.left_at is None
@@ -166,6 +175,7 @@ def _empty(
     session: Session, subscriber: Subscriber, route: str, now: datetime, why: str | None = None
 ) -> None:
     """Take a person out of every table; a numbered row without a name stays."""
+    _tell(session, subscriber, now)
     ledger.withdraw(session, subscriber.id, now)
     ledger.forget_reader(session, subscriber.id)
     names = {name for name in (subscriber.email, subscriber.canonical) if name}

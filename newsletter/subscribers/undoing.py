@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from newsletter import journal, suppression
 from newsletter.delivery import ledger
-from newsletter.models import ConsentEvent, Subscriber, SubscriberState
+from newsletter.models import ConsentEvent, EventKind, Subscriber, SubscriberState
+from newsletter.programs import events
 from newsletter.settings import Settings
 from newsletter.subscribers import consent, preferences, signup
 from newsletter.tokens import Claim, Purpose, fingerprint, tokens_of
@@ -93,6 +94,7 @@ def undo(
         },
     )
     consent.record(session, subscriber, ConsentEvent.CONFIRMED, proof, now)
+    events.tell(session, EventKind.SUBSCRIBED, [subscriber.id], now)
     return Undone(Undoing.BACK, subscriber)
 
 

@@ -216,7 +216,7 @@ def test_a_busy_catcher_port_is_one_sentence(serve: Callable[..., Serving]) -> N
 def test_production_names_everything_that_is_missing(serve: Callable[..., Serving]) -> None:
     serving = serve(NEWSLETTER_ENV="production")
     assert serving.process.wait(SECONDS).code == 1
-    for name in ("SECRET_KEY", "BASE_URL", "MAIL_SERVER", "MAIL_DEFAULT_SENDER", "ORG_NUMBER"):
+    for name in ("SECRET_KEYS", "BASE_URL", "MAIL_SERVER", "MAIL_DEFAULT_SENDER", "ORG_NUMBER"):
         assert re.search(rf"^{name} must be set", serving.said, re.MULTILINE), name
     assert "Traceback" not in serving.said
 

@@ -4,12 +4,12 @@ import signal
 
 import pytest
 
-from tests.faults.conftest import NewWorld, birth, new_world, seeds
+from tests.faults.conftest import NewWorld, new_world, seeds
 from tests.faults.judge import judge
 from tests.faults.programs import Program, wait_for
 from tests.faults.world import World
 
-__all__ = ["birth", "new_world", "seeds"]  # fixtures
+__all__ = ["new_world", "seeds"]  # fixtures
 pytestmark = pytest.mark.postgresql
 CONNECTIONS = 4  # of each worker
 MANY = {"CLOCK": "workers", "LEASE_SECONDS": "3"}
