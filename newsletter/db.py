@@ -266,6 +266,12 @@ def is_current(database: Database) -> bool:
     return found == set(known.get_heads())
 
 
+def revision(database: Database) -> str | None:
+    """The schema of the database, as migrations name it; None: it has none yet."""
+    with database.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
 def migration_config(connection: Connection) -> Config:
     """Alembic's configuration for the scripts in `migrations/`, on an open connection."""
     alembic = Config()
