@@ -108,6 +108,7 @@ def _seal(database: Database, after: int, losses: int = LOSSES) -> chain.Batch:
 
 def run_due_slots(database: Database, settings: Settings, library: Library) -> list[int]:
     """Compile for every cadence whose slot has come; returns the new issues' numbers."""
+    fence.require_home(database, settings)
     made, problem = [], None
     for cadence in settings.cadences:
         try:

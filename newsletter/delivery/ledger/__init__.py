@@ -26,6 +26,7 @@ from newsletter.delivery.ledger.counting import (
     is_claimed,
     next_due,
     next_to_go,
+    open_by_issue,
     open_count,
     release_held,
 )
@@ -77,6 +78,7 @@ from newsletter.delivery.ledger.working import (
     settle_and_open,
     withdraw,
     withdraw_all,
+    withdraw_everything,
 )
 
 __all__ = [
@@ -114,6 +116,7 @@ __all__ = [
     "next_due",
     "next_to_go",
     "of_subscriber",
+    "open_by_issue",
     "open_count",
     "park",
     "plan",
@@ -138,6 +141,7 @@ __all__ = [
     "waits_untouched",
     "withdraw",
     "withdraw_all",
+    "withdraw_everything",
     "withdraw_older",
     "withdraw_unsent",
 ]
