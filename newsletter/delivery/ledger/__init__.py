@@ -44,6 +44,7 @@ from newsletter.delivery.ledger.deciding import (
 from newsletter.delivery.ledger.engaging import engaged_first
 from newsletter.delivery.ledger.foreseeing import last_leaves_at
 from newsletter.delivery.ledger.leases import (
+    others_work,
     ran_out,
     reclaim,
     release_lease,
@@ -118,6 +119,7 @@ __all__ = [
     "of_subscriber",
     "open_by_issue",
     "open_count",
+    "others_work",
     "park",
     "plan",
     "progress",
