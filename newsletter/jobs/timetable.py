@@ -20,7 +20,7 @@ from newsletter.content.library import Library
 from newsletter.db import Database
 from newsletter.delivery.breaker import Breaker
 from newsletter.errors import NewsletterError
-from newsletter.jobs import counting, nightly, reports, seeds, tasks
+from newsletter.jobs import counting, nightly, reports, seeds, sharing, tasks
 from newsletter.jobs.mailboxes import Postbox
 from newsletter.settings import Settings
 
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 NOTICE_SECONDS = 1
 DELIVERY_SECONDS = 2
 ISSUE_SECONDS = 5
+SHARE_SECONDS = 5
 REMIND_SECONDS = 60
 SEAL_SECONDS = 60
 WEIGH_SECONDS = 60
@@ -61,12 +62,13 @@ class Clock:
 
     def start(self) -> None:
         """Begin to tick; the work starts once this process is the leader."""
+        here = self.settings.content_host
         for seconds, task in (
             (NOTICE_SECONDS, self.settle_signups),
             (NOTICE_SECONDS, self.carry_notices),
             (DELIVERY_SECONDS, self.deliver),
             (ISSUE_SECONDS, self.advance_issues),
-            (ISSUE_SECONDS, self.compile_due),
+            *([(ISSUE_SECONDS, self.compile_due), (SHARE_SECONDS, self.share)] if here else []),
             (REMIND_SECONDS, self.remind),
             (SEAL_SECONDS, self.seal),
             (LOG_SECONDS, self.note_log),
@@ -121,6 +123,10 @@ class Clock:
     def advance_issues(self) -> None:
         """Send what is approved: it is frozen, and needs no shelf."""
         tasks.advance_issues(self.database, self.settings)
+
+    def share(self) -> None:
+        """Show on every host what changed in topics and pages."""
+        sharing.share(self.database, self.settings)
 
     def seal(self) -> None:
         """Chain the newest proofs of consent."""

@@ -16,6 +16,7 @@ from newsletter.models.issue import Edition, Intro, Issue, IssueState, ItemNumbe
 from newsletter.models.notice import Notice, NoticeKind, NoticeState
 from newsletter.models.picture import Picture
 from newsletter.models.report import Reply, Setback, SetbackKind
+from newsletter.models.shared_file import SharedFile
 from newsletter.models.sighting import SeedPlace, Sighting
 from newsletter.models.subscriber import (
     AddressChange,
@@ -72,6 +73,7 @@ __all__ = [
     "SeedPlace",
     "Setback",
     "SetbackKind",
+    "SharedFile",
     "Sighting",
     "SignIn",
     "Slot",

@@ -107,8 +107,8 @@ def test_the_typed_value_is_kept(world: World) -> None:
     "change",
     [
         {"age": 25 * 3600},
-        {"made": ""},
-        {"made": "A" * 36},
+        {"token": ""},
+        {"token": "A" * 36},
         {"wording": "signup-0.nl"},
     ],
 )
@@ -221,7 +221,7 @@ def test_prv_01_the_proof_says_what_the_page_showed(world: World) -> None:
 def test_prv_10_the_form_asks_for_an_address_and_choices_only(world: World) -> None:
     page = html5lib.parse(world.client.get("/nl/signup").text, namespaceHTMLElements=False)
     fields = {field.get("name") for field in page.findall(".//form//input")}
-    hidden = {"made", "work", "wording", HONEYPOT}
+    hidden = {"token", "work", "wording", HONEYPOT}
     assert fields == {"email", "locale", "topics", "cadence"} | hidden
 
 
@@ -273,7 +273,7 @@ def test_sec_16_who_must_wait_is_told_so_whoever_they_are(build: Build, locale: 
         assert f'value="{email}"' in answer.text
         assert 'value="sdg" checked' in answer.text
         assert f'<a href="mailto:{world.settings.org_email}">' in answer.text
-        pages.add(re.sub(r'name="made" value="[^"]*"', "", answer.text.replace(email, "")))
+        pages.add(re.sub(r'name="token" value="[^"]*"', "", answer.text.replace(email, "")))
     assert len(pages) == 1
     assert len(requests(world)) == 1
 
