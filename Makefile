@@ -11,6 +11,9 @@ unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 export PIP_USER := 0
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check
 
+# What is low is ruff's (S); each exception to either stands in its line, with the reason.
+DANGERS := --quiet --recursive --severity-level medium newsletter config.py wsgi.py
+
 .DEFAULT_GOAL := help
 .PHONY: help run demo test axe standards lint format bench bench-large chaos setup setup-dev lock clean
 
@@ -32,11 +35,12 @@ standards: setup-dev ## Say which test proves which line of the standards
 axe: setup-dev ## Look at every page in every language with axe (about eight minutes)
 	@$(find_chromium); EVERY_PAGE=1 exec $(BIN)/python -m pytest tests/web/test_accessibility.py $(ARGS)
 
-lint: setup-dev ## Check style, types and who imports whom
+lint: setup-dev ## Check style, types, who imports whom, and what is dangerous
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/bandit $(DANGERS) >/dev/null 2>&1 || $(BIN)/bandit $(DANGERS)
 
 format: setup-dev ## Put the code in the house style
 	@$(BIN)/ruff check --fix-only --quiet .
