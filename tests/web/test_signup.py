@@ -127,7 +127,7 @@ def test_a_form_of_the_wrong_age_asks_to_press_once_more(
 
 def test_a_token_of_another_purpose_opens_no_form(world: World) -> None:
     reader = world.add("lezer", SubscriberState.ACTIVE)
-    form = world.form(made=world.token(Purpose.PREFERENCES, reader))
+    form = world.form(token=world.token(Purpose.PREFERENCES, reader))
     assert world.client.post("/nl/signup", data=form).status_code == 422
 
 
@@ -216,6 +216,21 @@ def test_prv_01_the_proof_says_what_the_page_showed(world: World) -> None:
             "template": hashlib.sha256(form.read_bytes()).hexdigest(),
             "work": "done",
         }
+
+
+@pytest.mark.parametrize("path", ["/nl/signup", "/nl/my-link"])
+def test_sec_14_a_form_that_is_none_of_ours_is_told_so_whatever_else_is_wrong(
+    world: World, path: str
+) -> None:
+    """Without a session the signed token is what a form from elsewhere lacks; scanners that fill in
+    everything look whether it counts."""
+    form = world.form() | {HONEYPOT: "x"}
+    ours, forged = (
+        world.client.post(path, data=form | {"token": token}).text for token in (form["token"], "x")
+    )
+    assert "Laat dit veld leeg" in ours
+    assert 'class="nobody"' not in ours
+    assert 'class="nobody"' in forged
 
 
 def test_prv_10_the_form_asks_for_an_address_and_choices_only(world: World) -> None:
