@@ -15,7 +15,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --no-input --disable-pip-ver
 DANGERS := --quiet --recursive --severity-level medium newsletter config.py wsgi.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test axe standards lint format bench bench-large chaos setup setup-dev lock clean
+.PHONY: help run demo test axe standards lint format bench bench-large chaos audit setup setup-dev lock clean
 
 help: ## Say what each command does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -56,6 +56,9 @@ chaos: setup-dev ## Kill the sender 200 times, and try 2000 courses of events (t
 	@$(BIN)/python -m tests.faults.chaos $(ARGS)
 	@HYPOTHESIS_EXAMPLES=$${HYPOTHESIS_EXAMPLES:-2000} exec $(BIN)/python -m pytest -n 0 -q \
 		--timeout 0 tests/issues/test_cursor.py tests/bounces/test_any_bytes.py
+
+audit: setup-dev ## Look for known holes, scan the running site, be slow with it (ten minutes)
+	@exec $(BIN)/python -m tests.audit
 
 setup: ## Prepare .venv for running (run and demo do this)
 	@$(call install,requirements.lock,runtime,about half a minute)

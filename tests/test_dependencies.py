@@ -17,10 +17,11 @@ STRICT = re.compile(r"(?<!Lesser )General Public|Affero|\b[A]?GPL", re.IGNORECAS
 
 def licence(name: str) -> str:
     """What a package says of itself, in its three places for it."""
-    said = metadata.metadata(name)
-    marks = [one for one in said.get_all("Classifier", []) if one.startswith("License ::")]
+    said = metadata.metadata(name).json
+    marks = [one for one in said.get("classifier", ()) if one.startswith("License ::")]
     # A long text is a licence itself, and names others.
-    return " / ".join([said.get("License-Expression", ""), said.get("License", "")[:100], *marks])
+    parts = str(said.get("license_expression", "")), str(said.get("license", ""))[:100]
+    return " / ".join([*parts, *marks])
 
 
 @pytest.mark.parametrize(("name", "version"), [one for one in LOCKED if one[0] not in ELSEWHERE])

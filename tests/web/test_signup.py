@@ -157,7 +157,7 @@ def test_no_browser_knows_the_field_that_stays_empty(world: World) -> None:
 
 
 def test_nobody_is_told_of_haste_that_is_not_measured(world: World) -> None:
-    answer = world.client.post("/nl/signup", data=world.form(made=""))
+    answer = world.client.post("/nl/signup", data=world.form(token=""))
     assert "snel" not in answer.text
 
 
