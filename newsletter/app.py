@@ -22,6 +22,7 @@ from newsletter.web import (
     archive,
     data,
     desk,
+    elsewhere,
     embed,
     faults,
     feeds,
@@ -87,13 +88,14 @@ def create_app(
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters |= {"issue": page.IssueNumber, "slug": page.Slug}
-    app.extensions["newsletter"] = page.State(
+    parts = app.extensions["newsletter"] = page.State(
         settings=settings,
         database=database or connect(settings.database_url),
         tokens=tokens_of(settings),
         links=Links(settings.base_url),
         library=library or Library(settings.content_dir, settings.timezone),
     )
+    elsewhere.set_up(app, parts)
     _set_up_templates(app)
     _set_up_errors(app)
     app.after_request(page.secure)
@@ -102,8 +104,7 @@ def create_app(
         app.register_blueprint(site.blueprint)
     if not settings.production:
         app.register_blueprint(inbox.blueprint)
-    parts, gathering = app.extensions["newsletter"], app.extensions["leaving"]
-    app.wsgi_app = Shortcut(app.wsgi_app, parts, gathering)  # type: ignore[method-assign]
+    app.wsgi_app = Shortcut(app.wsgi_app, parts, app.extensions["leaving"])  # type: ignore[method-assign]
     if proxies := settings.trusted_proxies:
         fixed = ProxyFix(
             app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=0, x_port=0, x_prefix=0

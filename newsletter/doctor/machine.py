@@ -45,7 +45,9 @@ def room(folder: Path) -> Room:
 
 def disks(settings: Settings, look: Callable[[Path], Room] = room) -> list[Line]:
     """INSTANCE_DIR, which is written all the time, and CONTENT_DIR."""
-    folders = {"INSTANCE_DIR": settings.instance_dir, "CONTENT_DIR": settings.content_dir}
+    folders = {"INSTANCE_DIR": settings.instance_dir}
+    if settings.content_host:
+        folders["CONTENT_DIR"] = settings.content_dir
     return [_disk(name, folder, look) for name, folder in folders.items()]
 
 
@@ -140,6 +142,8 @@ def ticking(settings: Settings, now: datetime) -> list[Line]:
 
 def shelf(settings: Settings) -> list[Line]:
     """The items can be read, and hold no error that would keep an issue from being made."""
+    if not settings.content_host:
+        return [ok("content", "Another host keeps the items (CONTENT_HOST is no).")]
     library = Library(settings.content_dir, settings.timezone, settings.cadences)
     mend = "`newsletter items check` names each one with file and line."
     try:

@@ -53,7 +53,7 @@ def prepare(settings: Settings) -> None:
             raise FixSettings(
                 "The database of DATABASE_URL has not the newest schema: run `newsletter migrate`."
             )
-        if settings.uses_catcher:
+        if settings.uses_catcher and settings.content_host:
             _fill_first(database, settings)
     finally:
         database.engine.dispose()
