@@ -10,12 +10,13 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from newsletter import metrics
 from newsletter.content.library import Library
 from newsletter.db import Database
 from newsletter.delivery.breaker import Breaker
@@ -23,6 +24,7 @@ from newsletter.errors import NewsletterError
 from newsletter.jobs import counting, nightly, reports, seeds, tasks
 from newsletter.jobs.mailboxes import Postbox
 from newsletter.settings import Settings
+from newsletter.tracing import bound, reference
 
 log = logging.getLogger(__name__)
 
@@ -172,15 +174,29 @@ class Clock:
         resting = time.monotonic() < self._rest_until.get(task.__name__, 0)
         if self.stopping.is_set() or resting or not self.leads():
             return
+        with self._seen(task.__name__):
+            self._try(task)
+
+    def _try(self, task: Callable[[], None]) -> None:
         try:
             task()
             self._last_problem.pop(task.__name__, None)
         except NewsletterError as error:
+            metrics.TASK_PROBLEMS.add(task.__name__, "problem")
             self._say_once(task.__name__, str(error))
             rest = min(REST_SECONDS, self.settings.relay_rest_seconds)
             self._rest_until[task.__name__] = time.monotonic() + rest
         except Exception:
+            metrics.TASK_PROBLEMS.add(task.__name__, "failure")
             log.exception("The clock's task %s failed; it is tried again.", task.__name__)
+
+    @contextlib.contextmanager
+    def _seen(self, name: str) -> Iterator[None]:
+        """One run: timed, and its lines in the log carry a reference."""
+        started = time.monotonic()
+        with bound(task=name, run=reference()):
+            yield
+        metrics.TASK_SECONDS.observe(time.monotonic() - started, name)
 
     def _say_once(self, name: str, problem: str) -> None:
         if self._last_problem.get(name) != problem:

@@ -27,6 +27,7 @@ from newsletter.settings.mailboxes import Account, Listener, Place
 from newsletter.settings.parsing import PARSERS, Parser, Rate, as_text, secret
 
 SECRETS = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "MAIL_PASSWORD", "OIDC_CLIENT_SECRET"}
+SECRETS |= {"METRICS_TOKEN"}
 SECRETS |= webhooks.SECRETS
 SECRETS |= {"BOUNCE_MAILBOX_PASSWORD", "SEED_PASSWORDS"}
 # Somebody may have put a password into these, where it must not be.
@@ -48,6 +49,10 @@ class Settings:
     trusted_proxies: int
     content_host: bool
     web_processes: int
+    log_level: str
+    log_format: str
+    metrics_token: str
+    metrics_port: int
     mail_server: str
     mail_port: int
     mail_use_tls: bool

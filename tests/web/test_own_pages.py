@@ -20,7 +20,8 @@ NOT_IN_A_MAIL = {
     "data.page", "data.part", "data.export", "data.receipt", "data.erased", "data.new_address_page",
     "leaving.undo_page", "leaving.why_page", "preferences.part", "proof.stop_page", "proof.mail",
     "api.challenge", "unasked.favicon", "unasked.robots", "unasked.site_map_part", "inbox.messages",
-    "inbox.message", "inbox.html", "inbox.source",
+    "inbox.message", "inbox.html", "inbox.source", "watching.healthz", "watching.readyz",
+    "watching.metrics",
 }  # fmt: skip
 EXAMPLES = {
     "locale": "fr", "number": "12", "slug": "elke-geboorte-telt", "name": "privacy",
