@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.audit import packages, scanning, slowly
 from tests.cli.serving import Serving
+from tests.faults.programs import Fresh
 
 
 def main() -> int:
@@ -14,12 +15,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="audit-") as place:
         folder = Path(place)
         environ = {"DESK_SECOND_FACTOR": "optional", "SECRET_KEY": scanning.KEY}
-        serving = Serving(folder / "instance", **environ).until_running()
+        serving = Serving(Fresh(), folder / "instance", **environ).until_running()
         try:
             bad |= scanning.audit(serving, folder)
             bad |= slowly.audit(serving)
         finally:
-            serving.kill()
+            serving.process.kill()
     return int(bad)
 
 

@@ -23,7 +23,8 @@ NOT_IN_A_MAIL = {
     "api.issue", "api.deliveries", "api.statistics", "api.issue_statistics", "api.suppressions",
     "api.start", "api.openapi", "api.docs",
     "unasked.favicon", "unasked.robots", "unasked.site_map_part", "inbox.messages",
-    "inbox.message", "inbox.html", "inbox.source",
+    "inbox.message", "inbox.html", "inbox.source", "watching.healthz", "watching.readyz",
+    "watching.metrics",
 }  # fmt: skip
 EXAMPLES = {
     "locale": "fr", "number": "12", "slug": "elke-geboorte-telt", "name": "privacy",

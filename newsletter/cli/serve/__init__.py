@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import click
 
 import config
+from newsletter import seeing
 from newsletter import settings as settings_module
 from newsletter.catcher import listen
 from newsletter.cli import first_start
@@ -36,8 +37,9 @@ def command(port: int) -> None:
     settings = _at_port(settings, site.getsockname()[1])
     catcher = listen(settings.catcher_port) if settings.uses_catcher else None
     lmtp = listen_lmtp(settings.bounce_lmtp) if settings.bounce_lmtp else None
+    figures = seeing.listen(settings.metrics_port) if settings.metrics_port else None
     prepare(settings)
-    Server(settings, site, catcher, lmtp).run()
+    Server(settings, site, catcher, lmtp, figures).run()
 
 
 def prepare(settings: Settings) -> None:
