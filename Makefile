@@ -12,7 +12,10 @@ export PIP_USER := 0
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test axe standards lint format bench bench-large chaos setup setup-dev lock clean
+VERSION ?= HEAD
+RESTORE ?=
+
+.PHONY: help run demo test axe standards lint format bench bench-large chaos setup setup-dev lock upgrade rollback clean
 
 help: ## Say what each command does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -67,6 +70,12 @@ lock: ## Choose the exact versions again, after a change in pyproject.toml
 	"$$tmp/venv/bin/python" -m pip install --quiet --no-input --disable-pip-version-check 'uv~=0.13'; \
 	$(call compile,--group build,requirements.lock); \
 	$(call compile,--group build --group dev --constraint requirements.lock,requirements-dev.lock)
+
+upgrade: ## On a server, as root: release VERSION, with a backup before (docs/DEPLOY.md)
+	@exec deploy/upgrade upgrade "$(VERSION)"
+
+rollback: ## On a server, as root: the release of before; RESTORE=FILE puts a backup back, too
+	@exec deploy/upgrade rollback "$(RESTORE)"
 
 clean: ## Remove .venv and the caches; what the program wrote in instance/ stays
 	@rm -rf $(VENV) build ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache \
