@@ -65,7 +65,7 @@ def test_a_crash_before_the_commit_leaves_neither(
     def crash(*_values: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(calls.replays, "keep", crash)
+    monkeypatch.setattr(replays, "keep", crash)
     with pytest.raises(KeyboardInterrupt):
         program.post(PATH, SENT, KEY)
     monkeypatch.undo()
