@@ -56,11 +56,13 @@ SELECT 'key ' || i, 'bounced', {joined}, '5.1.1' FROM n WHERE i % 20 = 0
 SENT = """
 INSERT INTO deliveries
     (issue_number, subscriber_id, edition_id, state, due_at, attempts, in_doubt, settled_at,
-    status, bounced_at)
+    status, reply, bounced_at)
 SELECT {issue}, i, {edition}, CASE WHEN {issue} = {last} AND i % 2 = 0 THEN 'pending'
     WHEN i % 97 = 0 THEN 'refused' ELSE 'accepted' END,
     CASE WHEN {issue} = {last} AND i % 2 = 0 THEN {joined} END, 1, 0, {joined},
     CASE WHEN i % 97 = 0 THEN '5.1.1' ELSE '2.0.0' END,
+    CASE WHEN i % 970 = 0 THEN '550 5.7.26 no signature' WHEN i % 97 = 0 THEN '550 5.1.1 unknown'
+    ELSE '250 2.0.0 queued as ' || i END,
     CASE WHEN {issue} < {last} AND i % 97 > 0 AND i % 400 = 1 THEN {joined} END FROM n
 """
 TIMES = {  # spread over three years, in the order of the rows
