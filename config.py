@@ -27,9 +27,13 @@ BASE_URL = "http://localhost:5000"
 DATABASE_URL = ""
 # Folder of items, pages and topics.toml.
 CONTENT_DIR = str(PROJECT_DIR / "content")
-# Does this host keep that folder: are items edited and issues compiled here (yes | no)? Of many hosts,
-# one does; what the others show and send reaches them through the database.
+# Does this host keep that folder: are items edited and issues compiled here (yes | no)? Of many
+# hosts, one does; what the others show and send reaches them through the database.
 CONTENT_HOST = True
+# Who does what is done by time, mailing first of all: embedded (`newsletter serve` itself; of all
+# hosts that share a database, one) or workers (`newsletter worker`, on any number of hosts, with
+# PostgreSQL; docs/WORKERS.md).
+CLOCK = "embedded"
 # Folder of everything this server writes: database, locks, caught mail.
 INSTANCE_DIR = str(PROJECT_DIR / "instance")
 # IANA zone that decides when a cadence is due and which dates readers see.

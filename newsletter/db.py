@@ -7,14 +7,26 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Any, ClassVar
 
 import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    text,
+)
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DisconnectionError, InternalError, OperationalError
@@ -22,10 +34,19 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 import config
-from newsletter.errors import FixSettings
+from newsletter.errors import FixRequest, FixSettings
 
 POOL = 20  # connections to PostgreSQL that a process keeps: for its threads, and the clock's
 IDLE_SECONDS = 1
+# A host whose network is cut must notice, well within the usual LEASE_SECONDS: otherwise a question
+# to PostgreSQL waits for a quarter of an hour. Unless DATABASE_URL says otherwise.
+NOTICE_A_CUT = {
+    "connect_timeout": 10,  # seconds
+    "tcp_user_timeout": 15_000,  # milliseconds
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+}
 # A database that is locked, restarted, read-only or full; from SQLAlchemy, or from a driver itself.
 UNAVAILABLE = (
     OperationalError,
@@ -74,7 +95,8 @@ class Base(DeclarativeBase):
 def connect(database_url: str) -> "Database":
     """Open the database at `database_url`; nothing is created yet (see `newsletter migrate`)."""
     if not database_url.startswith("sqlite"):
-        engine = create_engine(database_url, pool_size=POOL, hide_parameters=True)
+        known = {"connect_args": connection_options(database_url), "hide_parameters": True}
+        engine = create_engine(database_url, pool_size=POOL, **known)
         event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", _ping_when_idle)
         return Database(engine)
@@ -83,6 +105,12 @@ def connect(database_url: str) -> "Database":
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return Database(engine)
+
+
+def connection_options(database_url: str) -> dict[str, int]:
+    """What libpq is told beside the address of a PostgreSQL database."""
+    chosen = make_url(database_url).query
+    return {name: value for name, value in NOTICE_A_CUT.items() if name not in chosen}
 
 
 class Database:
@@ -198,22 +226,79 @@ def new_rows(session: Session, table: type[Base]) -> Any:
     return insertion(session, table).on_conflict_do_nothing()
 
 
-def migrate(database: Database) -> None:
-    """Bring the database to the newest schema, in one transaction; raises as `is_current` does."""
-    if is_current(database):
-        return
+def migrate(database: Database, *, post: bool = False) -> None:
+    """Bring the database to the newest schema; raises as `is_current` does.
+
+    A migration is `pre` (it adds, and older programs go on; so is what says nothing) or `post` (it
+    takes away what only they need). On PostgreSQL, where other processes may run, post ones wait
+    until they are asked for; one that later pre ones wait for raises FixRequest.
+    """
     with database.engine.begin() as connection:
-        command.upgrade(migration_config(connection), "head")
+        ahead = _ahead(connection)
+        alone = post or connection.dialect.name == "sqlite" or not _revision(connection)
+        now = list(ahead if alone else takewhile(lambda script: not _is_post(script), ahead))
+        if now:
+            command.upgrade(migration_config(connection), now[-1].revision)
+    left = ahead[len(now) :]
+    if not all(map(_is_post, left)):
+        raise FixRequest(
+            f"Migration {left[0].revision} takes away what older programs need: end all of them, "
+            "then run `newsletter migrate --post`."
+        )
 
 
 def is_current(database: Database) -> bool:
-    """Has the database the newest schema? Raises FixSettings when a newer program made it."""
+    """Can this program work with the database's schema? Of its own migrations only post ones may
+    be missing.
+
+    Raises FixSettings when a newer program has taken away what this one needs.
+    """
     with database.engine.connect() as connection:
-        found = set(MigrationContext.configure(connection).get_current_heads())
-        known = ScriptDirectory.from_config(migration_config(connection))
-    if not found <= {script.revision for script in known.walk_revisions()}:
-        raise FixSettings("A newer version of this program made the database of DATABASE_URL.")
-    return found == set(known.get_heads())
+        return all(map(_is_post, _ahead(connection)))
+
+
+def waits_for_post(database: Database) -> bool:
+    """Are there migrations left that wait until no older program runs?"""
+    with database.engine.connect() as connection:
+        return any(map(_is_post, _ahead(connection)))
+
+
+def note_floor(connection: Connection, scripts: ScriptDirectory) -> None:
+    """Write down, after migrations, the newest post one: programs that do not know it are too old.
+
+    It stands beside Alembic's own table, and is written by migrations/env.py alone.
+    """
+    if not inspect(connection).has_table("schema_floor"):
+        return
+    done = scripts.walk_revisions("base", _revision(connection) or "base")
+    floor = next((script.revision for script in done if _is_post(script)), "")
+    connection.execute(text("DELETE FROM schema_floor"))
+    connection.execute(text("INSERT INTO schema_floor VALUES (:floor)"), {"floor": floor})
+
+
+def _ahead(connection: Connection) -> list[Script]:
+    """This program's migrations that the database does not have, the next one first."""
+    scripts = list(ScriptDirectory.from_config(migration_config(connection)).walk_revisions())
+    known, found = {script.revision for script in scripts}, _revision(connection)
+    if found is None or found in known:
+        return [*takewhile(lambda script: script.revision != found, scripts)][::-1]
+    floor = None
+    if inspect(connection).has_table("schema_floor"):
+        floor = connection.scalar(text("SELECT revision FROM schema_floor"))
+    if floor is None or (floor and floor not in known):
+        raise FixSettings(
+            "A newer version of this program made the database of DATABASE_URL, and this one is "
+            "too old for it: install the newer one."
+        )
+    return []
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _is_post(script: Script) -> bool:
+    return getattr(script.module, "phase", "pre") == "post"
 
 
 def migration_config(connection: Connection) -> Config:

@@ -13,6 +13,7 @@ from newsletter.i18n import COMMAND_LINE
 COMMANDS = {
     "serve": "newsletter.cli.serve",
     "demo": "newsletter.cli.demo",
+    "worker": "newsletter.cli.worker",
     "migrate": "newsletter.cli.migrate",
     "items": "newsletter.cli.items",
     "issues": "newsletter.cli.issues",

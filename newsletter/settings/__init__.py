@@ -47,6 +47,7 @@ class Settings:
     timezone: ZoneInfo
     trusted_proxies: int
     content_host: bool
+    clock: str
     web_processes: int
     mail_server: str
     mail_port: int
@@ -251,6 +252,8 @@ def _contradictions(values: dict[str, Any]) -> list[str]:
         if values[f"{share}_warn"] > values[f"{share}_pause"]:
             name = share.upper()
             problems.append(f"{name}_WARN must not be larger than {name}_PAUSE.")
+    if values["clock"] == "workers" and not values["database_url"].startswith("postgresql"):
+        problems.append("CLOCK=workers needs a PostgreSQL database in DATABASE_URL.")
     plain = not (values["mail_use_tls"] or values["mail_use_ssl"] or values["mail_allow_plaintext"])
     if values["mail_server"] and plain and values["mail_server"] not in LOOPBACK:
         problems.append(

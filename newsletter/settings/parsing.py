@@ -278,6 +278,7 @@ PARSERS: dict[str, Parser] = {
     "BACKLOG": number(0, 100),
     "DELIVERY_CONNECTIONS": number(1, 500),
     "LEASE_SECONDS": number(1, 3600),
+    "CLOCK": one_of("embedded", "workers"),
     "IN_DOUBT": one_of("resend", "hold"),
     "DELIVERY_RATE": rate,
     "DELIVERY_DOMAIN_RATES": domain_rates,

@@ -110,7 +110,7 @@ class _Inside:
         lmtp: socket.socket | None,
     ) -> None:
         self.database: Database = app.extensions["newsletter"].database
-        self.clock = Clock(settings, self.database)
+        self.clock = Clock(settings, self.database) if settings.clock == "embedded" else None
         store = Store(settings.instance_dir / FOLDER)
         self.servers: list[Catcher | Intake] = []
         if catcher:
@@ -121,10 +121,12 @@ class _Inside:
     def start(self) -> None:
         for server in self.servers:
             server.start()
-        self.clock.start()
+        if self.clock:
+            self.clock.start()
 
     def stop(self) -> None:
-        self.clock.stop()
+        if self.clock:
+            self.clock.stop()
         for server in self.servers:
             server.stop()
         self.database.engine.dispose()
