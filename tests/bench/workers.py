@@ -30,7 +30,7 @@ WORKERS, DELAY, CONNECTIONS = (1, 2, 4), 0.02, 16
 ANSWERS = 4  # for each message: to MAIL, RCPT, DATA and the content
 TARGET = 0.9  # of what so many workers would do if none disturbed another
 READERS, OCTETS = 24_000, 30_545
-COMMAND = (NEWSLETTER, "deliver")
+COMMAND = (NEWSLETTER, "worker")
 
 
 @dataclass(frozen=True)
