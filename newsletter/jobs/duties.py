@@ -15,7 +15,7 @@ from newsletter.content.library import Library
 from newsletter.db import Database
 from newsletter.delivery.breaker import Breaker
 from newsletter.errors import NewsletterError
-from newsletter.jobs import counting, nightly, reports, seeds, tasks
+from newsletter.jobs import counting, nightly, reclaiming, reports, seeds, tasks
 from newsletter.jobs.mailboxes import Postbox
 from newsletter.settings import Settings
 from newsletter.settings.mailboxes import Maildir
@@ -110,6 +110,10 @@ class Duties:
             breaker=self.breaker,
         )
 
+    def take_over(self) -> None:
+        """What senders that fell silent had claimed is free again."""
+        reclaiming.take_over(self.database, self.settings)
+
     def compile_due(self) -> None:
         """Compile for the cadences whose slot has come; an error on the shelf stops only this."""
         try:
@@ -195,6 +199,7 @@ def duties(settings: Settings) -> list[Duty]:
         Duty(NOTICE_SECONDS, Where.NOTICES, Duties.carry_notices),
         Duty(DELIVERY_SECONDS, Where.DELIVERY, Duties.deliver),
         Duty(ISSUE_SECONDS, Where.CHORES, Duties.advance_issues),
+        Duty(ISSUE_SECONDS, Where.CHORES, Duties.take_over),
         Duty(ISSUE_SECONDS, Where.CONTENT, Duties.compile_due),
         Duty(REMIND_SECONDS, Where.CHORES, Duties.remind),
         Duty(SEAL_SECONDS, Where.CHORES, Duties.seal),

@@ -23,6 +23,7 @@ from newsletter.delivery import throttle
 from newsletter.settings.parsing import Rate
 
 PARENT_DIED = 1  # PR_SET_PDEATHSIG of prctl(2)
+NEW_NETWORK = 0x40000000  # CLONE_NEWNET of setns(2)
 QUICK_SECONDS = 0.2  # between ticks: what a test waits for is the work, not the tick before it
 MODULES = (
     "app",
@@ -54,9 +55,18 @@ class Nursery:
         self._listener = threading.Thread(target=self._listen)
         self._listener.start()
 
-    def fork(self, module: str, arguments: list[str], environ: dict[str, str], output: Path) -> int:
-        """A process that is `python -m module arguments`; returns its number."""
+    def fork(
+        self,
+        module: str,
+        arguments: list[str],
+        environ: dict[str, str],
+        output: Path,
+        network: str = "",
+    ) -> int:
+        """A process that is `python -m module arguments`; returns its number. `network` is the
+        file of the network namespace it lives in (the mother's)."""
         order = {"module": module, "arguments": arguments, "environ": environ, "out": str(output)}
+        order["network"] = network
         with self._changed:
             assert self._mother.stdin
             self._mother.stdin.write(json.dumps(order) + "\n")
@@ -147,10 +157,25 @@ def _end_with_the_mother() -> None:
         ctypes.CDLL(None).prctl(PARENT_DIED, signal.SIGKILL)
 
 
+def enter_network(file: str) -> None:
+    """The calling thread's sockets, and all its children's, belong to that namespace from now on.
+
+    Raises OSError without the right to.
+    """
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        if ctypes.CDLL(None, use_errno=True).setns(descriptor, NEW_NETWORK):
+            raise OSError(ctypes.get_errno(), "setns", file)
+    finally:
+        os.close(descriptor)
+
+
 def _live(order: dict[str, Any]) -> None:
     """What the interpreter does for `python -m …`."""
     os.setsid()
     _end_with_the_mother()
+    if order["network"]:
+        enter_network(order["network"])
     for descriptor, suffix, flags in (
         (0, "", os.O_RDONLY),
         (1, ".out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC),

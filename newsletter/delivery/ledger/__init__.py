@@ -43,6 +43,7 @@ from newsletter.delivery.ledger.deciding import (
 from newsletter.delivery.ledger.engaging import engaged_first
 from newsletter.delivery.ledger.foreseeing import last_leaves_at
 from newsletter.delivery.ledger.leases import (
+    others_work,
     ran_out,
     reclaim,
     release_lease,
@@ -113,6 +114,7 @@ __all__ = [
     "next_to_go",
     "of_subscriber",
     "open_count",
+    "others_work",
     "park",
     "plan",
     "progress",
