@@ -21,7 +21,6 @@ RESTORE ?=
 .PHONY: help run demo test axe standards lint format bench bench-large chaos audit setup setup-dev \
 	lock upgrade rollback clean
 
-
 help: ## Say what each command does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
