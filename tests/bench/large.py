@@ -20,7 +20,8 @@ from typing import Any
 
 import psycopg
 
-from newsletter.db import connect, migrate
+from newsletter.db import connect
+from newsletter.schema import migrate
 from tests import postgres
 from tests.bench import costs, crew, desk, importing, load, peers, taker
 from tests.bench.serving import CONNECTIONS, serving
