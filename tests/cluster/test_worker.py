@@ -1,12 +1,14 @@
-"""`newsletter worker` as real processes: shares, rescue, a good end."""
+"""`newsletter worker` as real processes: shares, rescue, a good end; the release before too."""
 
 import signal
+from pathlib import Path
 
 import pytest
 
+from tests.cluster.releases import unpack
 from tests.faults.conftest import NewWorld, birth, new_world, seeds
 from tests.faults.judge import judge
-from tests.faults.programs import Program, wait_for
+from tests.faults.programs import Fresh, Program, wait_for
 from tests.faults.world import World
 
 __all__ = ["birth", "new_world", "seeds"]  # fixtures
@@ -83,7 +85,33 @@ def test_told_twice_it_ends_at_once(new_world: NewWorld) -> None:
     judge(world, allowed=CONNECTIONS)
 
 
-def test_with_sqlite_it_says_so(new_world: NewWorld) -> None:
-    done = new_world().run("worker", code=1)
-    assert done.err.startswith("`newsletter worker` needs PostgreSQL")
-    assert len(done.err.splitlines()) == 1
+@pytest.fixture
+def previous(tmp_path: Path) -> Fresh:
+    """How its processes are started."""
+    if why := unpack(tmp_path / "previous"):
+        pytest.skip(why)
+    return Fresh(home=tmp_path / "previous")
+
+
+def test_the_release_before_shares_an_issue_with_this_one(
+    new_world: NewWorld, previous: Fresh
+) -> None:
+    """The database is migrated by this one; both mail it, and nothing is skipped or doubled. Once
+    something it needs was taken away, the older one says so."""
+    pace = {"content": "wait 1"}
+    world = new_world(lambda stage, _who: pace.get(stage), store="postgresql", **MANY)
+    old = world.start_on(previous, "worker")
+    wait_for(lambda: "Stop with" in old.out or not old.runs, "the older worker")
+    assert old.runs, old.err
+    (new,) = workers(world, 1)
+    wait_for(lambda: len(world.relay.open) == 2 * CONNECTIONS, "both to deliver")
+    pace.clear()
+    is_sent(world)
+    verdict = judge(world)
+    assert verdict.duplicates == verdict.in_doubt == 0
+    assert (old.runs, new.runs) == (True, True), old.err + new.err
+    contracted = "UPDATE alembic_version SET version_num = 'later'; DELETE FROM schema_floor; "
+    world.store.change(contracted + "INSERT INTO schema_floor VALUES ('later')")
+    refused = world.start_on(previous, "worker").wait()
+    assert (refused.code, len(refused.err.splitlines())) == (1, 1), refused
+    assert "too old" in refused.err
