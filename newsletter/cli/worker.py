@@ -23,12 +23,10 @@ def command() -> None:
             "does it all."
         )
     logging.config.dictConfig({"version": 1, "disable_existing_loggers": False, **_logging()})
-    if not asyncio.run(_work(office)):
-        click.echo("What was going on did not end in time; its leases run out.", err=True)
-        os._exit(1)  # threads that wait for the network would hold up the end
+    asyncio.run(_work(office))
 
 
-async def _work(office: Office) -> bool:
+async def _work(office: Office) -> None:
     from newsletter.jobs.cluster import Worker  # Procrastinate, which nobody else needs
 
     worker, loop = Worker(office.settings, office.database), asyncio.get_running_loop()
@@ -42,7 +40,9 @@ async def _work(office: Office) -> bool:
         loop.add_signal_handler(number, end, number)
     queues = ", ".join(worker.queues)
     click.echo(f"Worker {os.getpid()} on {socket.gethostname()}: {queues}. Stop with Ctrl-C.")
-    return await worker.work()
+    if not await worker.work():
+        click.echo("What was going on did not end in time; its leases run out.", err=True)
+        os._exit(1)  # threads that wait for the network would hold up the end
 
 
 def _logging() -> dict[str, object]:

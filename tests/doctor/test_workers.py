@@ -27,8 +27,6 @@ def many(settings: Settings, shared: Shared) -> Settings:
 def cluster(many: Settings) -> Iterator[Database]:
     database = connect(many.database_url)
     yield database
-    with database.write() as session:
-        session.execute(text("DELETE FROM procrastinate_workers"))
     database.engine.dispose()
 
 
