@@ -26,8 +26,9 @@ import psycopg
 from sqlalchemy import MetaData, Table, text
 from sqlalchemy.orm import Session
 
-from newsletter.db import Database, connect, migrate
+from newsletter.db import Database, connect
 from newsletter.models import Base
+from newsletter.schema import migrate
 
 OLDEST = 15
 USER = "newsletter"

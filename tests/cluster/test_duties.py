@@ -129,8 +129,10 @@ def test_with_sqlite_the_command_says_so(
 def test_the_site_leaves_it_all_to_workers(
     database: Database, settings: Settings, clock: str, has_one: bool
 ) -> None:
-    site: Any = SimpleNamespace(extensions={"newsletter": SimpleNamespace(database=database)})
-    inside = _Inside(replace(settings, clock=clock), site, None, None)
+    site: Any = SimpleNamespace(
+        extensions={"newsletter": SimpleNamespace(database=database), "watch": None}
+    )
+    inside = _Inside(replace(settings, clock=clock), site)
     assert (inside.clock is not None) == has_one
     inside.stop()
 

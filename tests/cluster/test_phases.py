@@ -10,15 +10,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 import config
-from newsletter.db import (
-    Database,
-    connect,
-    is_current,
-    migrate,
-    migration_config,
-    waits_for_post,
-)
+from newsletter.db import Database, connect
 from newsletter.errors import FixRequest, FixSettings
+from newsletter.schema import is_current, migrate, migration_config, waits_for_post
 from tests.postgres import Server
 
 PLAIN = config.PROJECT_DIR

@@ -13,13 +13,13 @@ from newsletter.jobs.cluster import working
 from newsletter.jobs.duties import Duties, duties
 from newsletter.settings import Settings, load
 from tests.cluster.releases import unpack
-from tests.faults.conftest import NewWorld, birth, new_world, seeds
+from tests.faults.conftest import NewWorld, new_world, seeds
 from tests.faults.judge import judge
 from tests.faults.programs import Fresh, Program, wait_for
 from tests.faults.world import World
 from tests.postgres import Shared
 
-__all__ = ["birth", "new_world", "seeds"]  # fixtures
+__all__ = ["new_world", "seeds"]  # fixtures
 pytestmark = pytest.mark.postgresql
 CONNECTIONS = 4  # of each worker
 MANY = {"CLOCK": "workers", "LEASE_SECONDS": "3"}
