@@ -56,7 +56,7 @@ bench: setup-dev ## Measure the speed of sending, beside peers, and of the forms
 bench-large: setup-dev ## The same, an issue for a million readers, and a million imported
 	@exec $(BIN)/python -m tests.bench --large $(ARGS)
 
-chaos: setup-dev ## Kill the sender 200 times, and try 2000 courses of events (twenty minutes)
+chaos: setup-dev ## Kill the sender 200 times, cut hosts off, and try 2000 courses of events (half an hour)
 	@$(BIN)/python -m tests.faults.chaos $(ARGS)
 	@$(BIN)/python -m tests.cluster.chaos
 	@HYPOTHESIS_EXAMPLES=$${HYPOTHESIS_EXAMPLES:-2000} exec $(BIN)/python -m pytest -n 0 -q \

@@ -27,10 +27,7 @@ def command() -> None:
         )
     logs.set_up(office.settings)
     with _watched(office):
-        in_time = asyncio.run(_work(office))
-    if not in_time:
-        click.echo("What was going on did not end in time; its leases run out.", err=True)
-        os._exit(1)  # threads that wait for the network would hold up the end
+        asyncio.run(_work(office))
 
 
 @contextmanager
@@ -47,7 +44,7 @@ def _watched(office: Office) -> Iterator[None]:
         listener.stop()
 
 
-async def _work(office: Office) -> bool:
+async def _work(office: Office) -> None:
     from newsletter.jobs.cluster import Worker  # Procrastinate, which nobody else needs
 
     worker, loop = Worker(office.settings, office.database), asyncio.get_running_loop()
@@ -61,4 +58,6 @@ async def _work(office: Office) -> bool:
         loop.add_signal_handler(number, end, number)
     queues = ", ".join(worker.queues)
     click.echo(f"Worker {os.getpid()} on {socket.gethostname()}: {queues}. Stop with Ctrl-C.")
-    return await worker.work()
+    if not await worker.work():
+        click.echo("What was going on did not end in time; its leases run out.", err=True)
+        os._exit(1)  # threads that wait for the network would hold up the end

@@ -125,10 +125,11 @@ class Duties:
 
     def compile_due(self) -> None:
         """Compile for the cadences whose slot has come; an error on the shelf stops only this."""
-        try:
-            tasks.run_due_slots(self.database, self.settings, self.library)
-        finally:  # what holds it up is for the editors to know
-            tasks.tell_of_missed_slots(self.database, self.settings)
+        tasks.run_due_slots(self.database, self.settings, self.library)
+
+    def tell_of_slots(self) -> None:
+        """What holds a slot up is for the editors to know: an error, or no host with the shelf."""
+        tasks.tell_of_missed_slots(self.database, self.settings)
 
     def advance_issues(self) -> None:
         """Send what is approved: it is frozen, and needs no shelf."""
@@ -229,6 +230,7 @@ def duties(settings: Settings) -> list[Duty]:
         Duty(ISSUE_SECONDS, Where.CHORES, Duties.advance_issues),
         Duty(ISSUE_SECONDS, Where.CHORES, Duties.take_over),
         Duty(ISSUE_SECONDS, Where.CONTENT, Duties.compile_due),
+        Duty(ISSUE_SECONDS, Where.CHORES, Duties.tell_of_slots),
         Duty(SHARE_SECONDS, Where.CONTENT, Duties.share),
         Duty(REMIND_SECONDS, Where.CHORES, Duties.remind),
         Duty(SEAL_SECONDS, Where.CHORES, Duties.seal),

@@ -62,9 +62,11 @@ class Forked:
 
 @dataclass(frozen=True)
 class Fresh:
-    """From nothing, as a shell does; `before` runs in the new process first."""
+    """From nothing, as a shell does; `before` runs in the new process first. `home` is where the
+    program lies: another release has a folder of its own."""
 
     before: Callable[[], None] = lambda: None
+    home: Path = config.PROJECT_DIR
 
     def __call__(
         self, module: str, arguments: list[str], environ: Mapping[str, str], output: Path
@@ -73,7 +75,7 @@ class Fresh:
             process = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
                 env=surroundings() | dict(environ),
-                cwd=config.PROJECT_DIR,
+                cwd=self.home,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
