@@ -30,6 +30,7 @@ ACTIONS = {
     "editor.sign_in_ended": _("Een andere browser is afgemeld."),
     "editor.sign_ins_ended": _("Alle andere browsers zijn afgemeld."),
     "editor.sign_out": _("Een medewerker meldde zich af."),
+    "fence.adopt": _("De databank kreeg hier haar plaats."),
     "issue.approve": _("Een nummer is goedgekeurd."),
     "issue.compile": _("Een nummer is gemaakt."),
     "issue.intro": _("De inleiding van een nummer is gewijzigd."),
@@ -66,6 +67,7 @@ ACTORS = {
 }
 # What a line is about: the first word of its subject, or all of it.
 KINDS = {
+    "database": _("databank"),
     "delivery": _("mail"),
     "editor": _("medewerker"),
     "issue": _("nummer"),
@@ -112,6 +114,8 @@ FACTS = {
 WORDS = {
     "again": _("opnieuw versturen"),
     "leave": _("zo laten"),
+    "send": _("versturen"),
+    "withdraw": _("intrekken"),
     "password": _("wachtwoord"),
     "webauthn": _("toegangssleutel"),
     "oidc": _("aanmelding van de vereniging"),
