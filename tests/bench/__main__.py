@@ -26,6 +26,7 @@ from newsletter.issues import publishing
 from tests import postgres
 from tests.bench import archive, bounces, desk, importing, keys, peers, planning, sink, web, world
 from tests.bench.world import Used, World
+from tests.shared import make_homeless
 
 READERS, PEER_MESSAGES, DKIM_MESSAGES = 20_000, 1_000, 5_000
 ROUNDS, CONNECTIONS = 3, 8
@@ -186,6 +187,7 @@ def _plan(made: World) -> float:
     with database.write() as session:
         planned = publishing.send(session, made.settings, 1, datetime.now(UTC))
     seconds = time.perf_counter() - start
+    make_homeless(database)
     database.engine.dispose()
     assert planned == made.readers
     return seconds

@@ -146,6 +146,7 @@ def published_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory
         assert issue
         publishing.send(session, settings, issue.number, now)
         compile_issue(session, settings, library, now, None, (WAITING,))
+    shared.make_homeless(database)
     database.engine.dispose()
     return file
 
