@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, text, update
+from sqlalchemy import URL, Connection, bindparam, text, update
 from sqlalchemy.orm import Session
 
 from newsletter.db import Database, insertion, with_commit
@@ -45,6 +45,12 @@ ASKED = {
 }
 
 
+# Built once: it runs with each batch that is claimed.
+RAISE = (
+    update(Fence)
+    .values(counter=Fence.counter + 1, host=bindparam("name"), raised_at=bindparam("now"))
+    .returning(Fence.lineage, Fence.counter, Fence.identity)
+)
 RESTORED = Said("de databank is een teruggezette reservekopie")
 MOVED = Said("de databank is een kopie, of verhuisd van een andere machine of plaats")
 OTHER = Said("de map OUTSIDE_DIR hoort bij een andere databank")
@@ -190,18 +196,18 @@ def adopt(session: Session, settings: Settings) -> None:
 
 def _raise(connection: Connection) -> Stand:
     """Raise the counter of the row, which is made when a test has taken it away."""
-    values = {"counter": Fence.counter + 1, "host": socket.gethostname()}
-    raised = (
-        update(Fence)
-        .values(**values, raised_at=datetime.now(UTC))
-        .returning(Fence.lineage, Fence.counter, Fence.identity)
-    )
-    row = connection.execute(raised).one_or_none()
+    values = {"name": _host(), "now": datetime.now(UTC)}
+    row = connection.execute(RAISE, values).one_or_none()
     if row is None:
         made = {"id": 1, "lineage": secrets.token_hex(LINEAGE // 2), "counter": 0}
         connection.execute(insertion(connection, Fence).on_conflict_do_nothing(), made)
-        row = connection.execute(raised).one()
+        row = connection.execute(RAISE, values).one()
     return Stand(*row)
+
+
+@lru_cache(1)
+def _host() -> str:
+    return socket.gethostname()
 
 
 def _judge(row: Stand, noted: Mark | None, home: _Home) -> Held | None:
@@ -287,9 +293,7 @@ def _write(settings: Settings, mark: Mark, identity: str = "") -> None:
     """A whole file, in one step; the host and the identity in it are for people."""
     settings.outside_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=settings.outside_dir, delete=False) as fresh:
-        fresh.write(
-            f"{mark.lineage} {mark.counter:0{DIGITS}d}\n{socket.gethostname()} {identity}\n"
-        )
+        fresh.write(f"{mark.lineage} {mark.counter:0{DIGITS}d}\n{_host()} {identity}\n")
         fresh.flush()
         os.fsync(fresh.fileno())
     Path(fresh.name).replace(_file(settings))

@@ -17,6 +17,7 @@ from werkzeug.routing import Rule
 import config
 from newsletter import db
 from newsletter.content.library import Library
+from newsletter.db import Database
 from newsletter.settings import Settings
 
 CONTENT = config.PROJECT_DIR / "content"
@@ -27,6 +28,12 @@ def shelf(settings: Settings) -> Library:
     if settings.content_dir == CONTENT:
         return _shelf(settings.timezone)
     return Library(settings.content_dir, settings.timezone)
+
+
+def make_homeless(database: Database) -> None:
+    """What is copied from this database is at home wherever it is used first."""
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE fence SET identity = NULL")
 
 
 @cache

@@ -22,6 +22,7 @@ from newsletter.doctor import (
     dmarc,
     domains,
     machine,
+    outside,
     relay,
     storage,
     workers,
@@ -73,11 +74,12 @@ def checks(
 
 
 def _stored(settings: Settings, database: Database) -> list[Line]:
-    """The database; and when it can be used, the clock, which is held against it."""
+    """The database; and when it can be used, clock and fence, which are held against it."""
     lines = storage.lines(settings, database)
     if any(line.grade == "fail" for line in lines):
         return lines
-    return [*lines, *machine.clock(database, machine.in_step())]
+    clock = machine.clock(database, machine.in_step())
+    return [*lines, *clock, *outside.lines(settings, database)]
 
 
 def _outside(

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from newsletter import limits
+from newsletter import fence, limits
 from newsletter.bounces import intake
 from newsletter.bounces.intake import Counts, Incoming
 from newsletter.bounces.mailbox import Mail, Mailbox, Spot, Unreachable, opened
@@ -49,6 +49,7 @@ class Postbox:
         about a mailbox that stays unreachable."""
         if self.settings.bounce_mailbox is None or time.monotonic() < self._rest_until:
             return
+        fence.require_home(database, self.settings)  # a copy must not empty the mailbox of another
         try:
             self.fetch(database, stop)
             self._failures = 0

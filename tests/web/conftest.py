@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Page
-from sqlalchemy import text, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from newsletter import suppression
@@ -146,7 +146,7 @@ def published_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory
         assert issue
         publishing.send(session, settings, issue.number, now)
         compile_issue(session, settings, library, now, None, (WAITING,))
-        session.execute(text("UPDATE fence SET identity = NULL"))  # what is copied is no copy here
+    shared.make_homeless(database)
     database.engine.dispose()
     return file
 

@@ -14,7 +14,7 @@ from flask_security.utils import check_and_update_authn_fresh
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from newsletter import audit
+from newsletter import audit, fence
 from newsletter.errors import NewsletterError
 from newsletter.i18n import _, translate
 from newsletter.models import Role
@@ -159,9 +159,19 @@ def _furniture() -> dict[str, Any]:
         return {}
     here = request.endpoint or ""
     return {"me": gate.present(), "sections": sections(), "roles": ROLES, "here": here} | {
+        "held": _held(),
         "token": gate.token,
         "oidc": page.state().settings.oidc_issuer,
     }
+
+
+def _held() -> str:
+    """Why nothing is sent, for who is signed in: a copy, or a restored backup; or nothing."""
+    if gate.present() is None:
+        return ""
+    with page.state().database.read() as session:
+        found = fence.look(session, page.state().settings)
+    return found.said.in_(page.locale()) if found else ""
 
 
 def _sign_in_first() -> AnyResponse:

@@ -34,6 +34,7 @@ ACTIONS = {
     "endpoint.enable": _("Een meldadres werkt weer."),
     "endpoint.make": _("Een meldadres is toegevoegd."),
     "endpoint.remove": _("Een meldadres is verwijderd."),
+    "fence.adopt": _("De databank kreeg hier haar plaats."),
     "issue.approve": _("Een nummer is goedgekeurd."),
     "issue.compile": _("Een nummer is gemaakt."),
     "issue.intro": _("De inleiding van een nummer is gewijzigd."),
@@ -73,6 +74,7 @@ ACTORS = {
 }
 # What a line is about: the first word of its subject, or all of it.
 KINDS = {
+    "database": _("databank"),
     "delivery": _("mail"),
     "editor": _("medewerker"),
     "endpoint": _("meldadres"),
@@ -128,6 +130,8 @@ FACTS = {
 WORDS = {
     "again": _("opnieuw versturen"),
     "leave": _("zo laten"),
+    "send": _("versturen"),
+    "withdraw": _("intrekken"),
     "password": _("wachtwoord"),
     "webauthn": _("toegangssleutel"),
     "oidc": _("aanmelding van de vereniging"),

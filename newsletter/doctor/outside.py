@@ -1,0 +1,30 @@
+"""Lines about OUTSIDE_DIR: is this database at home here, and can the journal be written?"""
+
+import os
+
+from newsletter import fence, journal
+from newsletter.db import Database
+from newsletter.doctor.lines import Line, fail, found, ok, warn
+from newsletter.settings import Settings
+
+
+def lines(settings: Settings, database: Database) -> list[Line]:
+    """Raises what a database raises."""
+    with database.read() as session:
+        held = fence.look(session, settings)
+    if held:
+        mend = "Run `newsletter adopt` on this server (docs/RECOVERY.md)."
+        return [fail("fence", f"Nothing is sent: {held.why}.", mend)]
+    return [ok("fence", "The database is at home here."), *_journal(settings)]
+
+
+def _journal(settings: Settings) -> list[Line]:
+    folder, faults = settings.outside_dir, list[Line]()
+    there = next(one for one in (journal.folder(settings), folder, *folder.parents) if one.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        said = f"The journal of who left cannot be written in {journal.folder(settings)}."
+        faults.append(fail("journal", said, "Give this user the folder of OUTSIDE_DIR."))
+    elif settings.production and folder.is_relative_to(settings.instance_dir):
+        said = "OUTSIDE_DIR lies in INSTANCE_DIR: who puts that back puts the fence back, too."
+        faults.append(warn("journal", said, "Set OUTSIDE_DIR to a folder outside the backups."))
+    return found(faults, ok("journal", f"Who leaves is written down in {folder}."))

@@ -1,0 +1,105 @@
+"""`newsletter adopt` and what people are shown: one sentence, wherever they look."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from newsletter import fence, journal
+from newsletter.cli import main
+from newsletter.db import Database
+from newsletter.doctor import outside
+from newsletter.models import Notice, NoticeKind, NoticeState, Role, Slot
+from newsletter.recovery import adopting, replaying
+from newsletter.settings import Settings
+from newsletter.tokens import tokens_of
+from tests.desk.conftest import Desk, build_desk, desk
+from tests.fence.test_fence import go_back, raised
+
+__all__ = ["build_desk", "desk"]
+pytestmark = pytest.mark.sqlite("words and pages do not depend on the database")
+
+
+@pytest.fixture
+def command(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    monkeypatch.setenv("INSTANCE_DIR", str(settings.instance_dir))
+    monkeypatch.setenv("SECRET_KEY", settings.secret_key)
+    return CliRunner()
+
+
+def test_adopt_says_what_it_found_and_asks(
+    planned: Database, settings: Settings, command: CliRunner
+) -> None:
+    assert "Nothing is held" in command.invoke(main, ["adopt"]).output
+    raised(planned, settings, 3)
+    go_back(planned, 2)
+    asked = command.invoke(main, ["adopt"])
+    assert asked.exit_code == 2
+    assert "--send or --withdraw" in asked.output
+    assert "Issue 1 is sending; 25 deliveries are open." in asked.output
+    assert "2 batches further" in asked.output
+    done = command.invoke(main, ["adopt", "--withdraw"])
+    assert done.exit_code == 0, done.output
+    assert "Withdrawn: 25 deliveries" in done.output
+    lines = json.loads(command.invoke(main, ["audit", "list", "--json"]).output)
+    assert lines[0]["action"] == "fence.adopt"
+    assert "Nothing is held" in command.invoke(main, ["adopt"]).output
+
+
+def test_journals_of_other_hosts_are_taken_along(
+    planned: Database, settings: Settings, command: CliRunner
+) -> None:
+    other = settings.instance_dir / "other.log"
+    key = tokens_of(settings).address_key("r7@voorbeeld.example")
+    other.write_text(f"{datetime.now(UTC).isoformat(timespec='microseconds')} left {key}\n")
+    done = json.loads(command.invoke(main, ["adopt", str(other), "--json"]).output)
+    assert done["replayed"] == {"left": 1, "blocked": 0, "erased": 0}
+
+
+def test_withdrawing_drops_letters_and_passes_slots_over(
+    planned: Database, settings: Settings
+) -> None:
+    raised(planned, settings)
+    go_back(planned)
+    now, long_ago = datetime.now(UTC), datetime(2026, 1, 1, tzinfo=UTC)
+    with planned.write() as session:
+        letter: dict[str, Any]
+        for kind in (NoticeKind.CONFIRM, NoticeKind.REPLY):
+            letter = {"kind": kind, "locale": "nl", "facts": {}, "state": NoticeState.WAITING}
+            session.add(Notice(**letter, created_at=now, due_at=now, attempts=0, email="a@b.be"))
+        for cadence in settings.cadences:
+            slot = {"cadence": cadence, "slot": long_ago, "ran_at": long_ago, "outcome": "x"}
+            session.add(Slot(**slot))
+    with planned.write() as session:
+        done = adopting.adopt(session, settings, now, send=False)
+    assert done.letters == 1, "a reader's reply is passed on all the same"
+    assert sorted(done.passed_over) == sorted(settings.cadences)
+
+
+def test_what_only_staff_may_lift_counts_more_than_what_came_later(settings: Settings) -> None:
+    at = [datetime(2026, 11, day, tzinfo=UTC) for day in range(1, 6)]
+    purposes = [journal.Purpose(one) for one in ("back", "complaint", "bounced", "erased", "left")]
+    lines = [journal.Line(*pair, "k") for pair in zip(at, purposes, strict=True)]
+    entry = replaying.fates(reversed(lines))["k"].entry()
+    assert entry
+    assert (entry.reason.value, entry.erased_at) == ("complaint", at[3])
+    back = journal.Line(at[4], journal.Purpose.BACK, "k")
+    assert replaying.fates([*lines, back]) == {}
+
+
+def test_the_desk_and_the_doctor_say_it_in_one_sentence(desk: Desk) -> None:
+    client = desk(Role.WRITER)
+    assert "newsletter adopt" not in client.get("/desk/").text
+    raised(desk.database, desk.settings)
+    go_back(desk.database)
+    page = client.get("/desk/").text
+    assert page.count("Er wordt niets verstuurd, want de databank is een teruggezette") == 1
+    assert "Nothing is sent, since" in client.get("/desk/?locale=en").text
+    [line] = outside.lines(desk.settings, desk.database)
+    assert (line.name, line.grade) == ("fence", "fail")
+    assert "newsletter adopt" in line.mend
+    with desk.database.write() as session:
+        fence.adopt(session, desk.settings)
+    assert [one.grade for one in outside.lines(desk.settings, desk.database)] == ["ok", "ok"]
