@@ -240,8 +240,7 @@ EMBED_ORIGINS = "*"
 # How many requests a token of the API may make, as 600/minute; half of them may come at once.
 API_RATE = "600/minute"
 # May endpoints, which are told of events, be on our own network, and without TLS (yes | no)? With
-# no, only addresses of the public internet are connected to. For development, or a program next
-# door.
+# no, only the public internet is connected to. For development, or a program next door.
 ENDPOINTS_INSIDE = False
 # How long the mailed link for export, erasure and a new address works, in hours.
 DATA_LINK_HOURS = 24.0

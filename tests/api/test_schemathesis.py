@@ -38,22 +38,24 @@ def configured(secret: str) -> SchemathesisConfig:
             "auth": {"openapi": {"token": {"bearer": secret}}},
             "continue-on-failure": True,
             "generation": {
-                "max-examples": EXAMPLES or 3,
+                "max-examples": EXAMPLES or 1,
                 "deterministic": not EXAMPLES,
                 "database": "none",
             },
+            "phases": {name: {"enabled": EXAMPLES > 0} for name in ("coverage", "stateful")},
             "operations": [GUARDED],
         }
     )
 
 
 @pytest.fixture(autouse=True)
-def without_redirects(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Schemathesis 4.32 tells Werkzeug's client of a setting that it does not know."""
+def without_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Schemathesis 4.32 tells Werkzeug's client of settings of a network, when a check asks."""
     send = WSGITransport.send
 
     def sent(self: Any, case: Any, **more: Any) -> Any:
-        more.pop("max_redirects", None)
+        for name in ("max_redirects", "verify", "cert", "proxies"):
+            more.pop(name, None)
         return send(self, case, **more)
 
     monkeypatch.setattr(WSGITransport, "send", sent)
@@ -92,7 +94,7 @@ def failures(run: Any) -> Iterator[str]:
                         said = f"{failure.failure.title}: {failure.failure.message}"
                         yield f"{event.label} {check.name}: {said} {failure.code_sample}"
     print(f"schemathesis: {dict(count)}, {count.total()} cases")  # noqa: T201
-    assert count.total() > 100
+    assert count.total() > 40
 
 
 @pytest.mark.timeout(0)

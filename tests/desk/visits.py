@@ -17,11 +17,14 @@ from newsletter.models import (
     ConsentEvent,
     DeliveryState,
     Editor,
+    EventKind,
     Role,
+    Scope,
     Subscriber,
     SuppressionReason,
 )
 from newsletter.notices.desk import bound
+from newsletter.programs import access, endpoints
 from newsletter.subscribers import preferences, privacy
 from newsletter.tokens import Purpose, tokens_of
 from tests.desk.conftest import Desk
@@ -134,6 +137,22 @@ def _suppressions(desk: Desk) -> str:
     return "/desk/suppressions"
 
 
+def _programs(desk: Desk) -> str:
+    """A token that ended, an endpoint that is not well, and one that is disabled; made once."""
+    by, now = desk.editor(Role.ADMINISTRATOR).id, datetime.now(UTC)
+    with desk.database.write() as session:
+        if not access.listed(session):
+            made, _secret = access.make(session, "CRM", list(Scope), 30, by, now)
+            access.revoke(session, made.id, now)
+            access.make(session, "Kaart", [Scope.ITEMS_READ], 30, by, now)
+            for name in ("een", "twee"):
+                url = f"https://{name}.voorbeeld.be/een/lang/adres/om/bericht/op/te/krijgen"
+                one = endpoints.make(session, url, EventKind, now, with_address=True)
+                one.failures, one.tried_at, one.outcome = 3, now, "500"
+            endpoints.disable(session, one, now)
+    return "/desk/programs"
+
+
 def _not_sure(page: Page) -> None:
     page.get_by_role("button", name="Wis", exact=True).click()
 
@@ -141,6 +160,10 @@ def _not_sure(page: Page) -> None:
 def _found(page: Page) -> None:
     page.fill("#email", "an.de.lezer@voorbeeld.example")
     press(page)
+
+
+def _no_name(page: Page) -> None:
+    page.get_by_role("button", name="Maak een token", exact=True).click()
 
 
 def _no_moment(page: Page) -> None:
@@ -165,6 +188,10 @@ LOOKS: dict[str, list[Look]] = {
         Look("people-role", lambda desk: _somebody(desk, "role?role=editor"), ADMINISTRATOR),
         Look("people-deactivate", lambda desk: _somebody(desk, "deactivate"), ADMINISTRATOR),
         Look("people-reset", lambda desk: _somebody(desk, "reset"), ADMINISTRATOR),
+    ],
+    "desk.programs": [
+        Look("programs", _programs, ADMINISTRATOR),
+        Look("programs-wrong", _programs, ADMINISTRATOR, _no_name),
     ],
     "desk.settings": [Look("settings", "/desk/settings", ADMINISTRATOR)],
     "desk.subscribers": [
