@@ -9,13 +9,15 @@ from ipaddress import ip_address
 import click
 
 import config
+from newsletter import seeing
 from newsletter import settings as settings_module
 from newsletter.catcher import listen
 from newsletter.cli import first_start
 from newsletter.cli.serve.lmtp import listen as listen_lmtp
 from newsletter.cli.serve.server import Server
-from newsletter.db import Database, connect, is_current, migrate
+from newsletter.db import Database, connect
 from newsletter.errors import FixContent, FixSettings
+from newsletter.schema import is_current, migrate
 from newsletter.settings import Settings
 
 HOST = "127.0.0.1"
@@ -50,8 +52,9 @@ def command(port: int, host: str) -> None:
     settings = _at_port(settings, site.getsockname()[1])
     catcher = listen(settings.catcher_port) if settings.uses_catcher else None
     lmtp = listen_lmtp(settings.bounce_lmtp) if settings.bounce_lmtp else None
+    figures = seeing.listen(settings.metrics_port) if settings.metrics_port else None
     prepare(settings)
-    Server(settings, site, catcher, lmtp).run()
+    Server(settings, site, catcher, lmtp, figures).run()
 
 
 def prepare(settings: Settings) -> None:
@@ -67,7 +70,7 @@ def prepare(settings: Settings) -> None:
             raise FixSettings(
                 "The database of DATABASE_URL has not the newest schema: run `newsletter migrate`."
             )
-        if settings.uses_catcher:
+        if settings.uses_catcher and settings.content_host:
             _fill_first(database, settings)
     finally:
         database.engine.dispose()
