@@ -37,7 +37,7 @@ def tracked() -> frozenset[str]:
 
 
 FILLED = {
-    "SECRET_KEY": "a key of production that is long enough",
+    "SECRET_KEYS": "a key of production that is long enough",
     "BASE_URL": "https://nieuws.example",
     "MAIL_SERVER": "127.0.0.1",
     "MAIL_DEFAULT_SENDER": '"Fiabel <fiabel@nieuws.example>"',

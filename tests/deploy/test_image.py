@@ -82,10 +82,10 @@ def test_what_is_started_is_a_command_of_ours() -> None:
 
 
 def test_the_wrapper_and_the_scripts_are_programs() -> None:
-    for name in ("newsletter",):
+    for name, shell in (("newsletter", "sh"), ("upgrade", "bash")):
         file = DEPLOY / name
         assert file.stat().st_mode & stat.S_IXUSR
-        assert subprocess.run(["sh", "-n", str(file)], check=False).returncode == 0
+        assert subprocess.run([shell, "-n", str(file)], check=False).returncode == 0
 
 
 def test_the_template_fits_an_env_file_of_podman() -> None:

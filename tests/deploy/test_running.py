@@ -5,6 +5,7 @@ import email
 import email.policy
 import os
 import re
+import shlex
 import signal
 import socket
 import sqlite3
@@ -21,7 +22,7 @@ import pytest
 from newsletter.cli.demo.browser import Page
 from newsletter.tokens import Purpose, Tokens
 from tests.deploy import cage, container, fronts
-from tests.deploy.files import DEPLOY, FILLED, filled, values, words
+from tests.deploy.files import DEPLOY, FILLED, PROGRAM, filled, values, words
 from tests.deploy.fronts import CLIENT, Front
 from tests.faults.programs import wait_for
 from tests.relay import RelayLog, free_port
@@ -138,6 +139,40 @@ def test_it_runs_under_the_rules_of_its_unit(site: Site) -> None:
     assert (site.state / "instance/newsletter.db").stat().st_mode & 0o077 == 0
 
 
+def test_the_image_s_health_check_tells_alive_from_dead(site: Site) -> None:
+    [check] = [step.listed for step in container.steps() if step.word == "HEALTHCHECK"]
+    codes = []
+    for port in (site.port, free_port()):
+        command = [part.replace(":5000", f":{port}") for part in check[1:]]
+        done = subprocess.run([sys.executable, *command], capture_output=True, check=False)
+        codes.append(done.returncode)
+    assert codes == [0, 1]
+
+
+def test_the_nightly_backup_as_its_unit_makes_it(site: Site) -> None:
+    """All lines of the unit, with their places changed, while the server runs."""
+    unit = DEPLOY / "systemd" / "newsletter-backup.service"
+    folder = site.state / "backups"
+    folder.mkdir()
+    (folder / "newsletter-old.db").touch()
+    os.utime(folder / "newsletter-old.db", (0, 0))
+    lines = [*values(unit, "ExecStart"), *values(unit, "ExecStartPost")]
+    assert len(lines) == 3
+    start = _bare if cage.why_not() else cage.start
+    for number, line in enumerate(lines):
+        said = line.replace("/var/lib/fiabel", str(site.state))
+        said = said.replace("/var/backups/fiabel", str(folder))
+        program, *arguments = shlex.split(said)
+        command = [*_program(), *arguments] if program == PROGRAM else [program, *arguments]
+        output = site.root / f"backup{number}.txt"
+        environ = {"PYTHONPATH": str(site.root / "srv/fiabel")}
+        assert start(unit, command, site.state, environ, output).wait(60) == 0, output.read_text()
+    assert "Read back" in (site.root / "backup0.txt").read_text()
+    kinds = sorted(re.sub("[0-9]+", "0", one.name) for one in folder.iterdir())
+    assert kinds == ["content.tar.gz", "newsletter-0T0Z.db", "newsletter-0T0Z.db.sha0"]
+    assert all(one.stat().st_mode & 0o077 == 0 for one in folder.glob("newsletter-*"))
+
+
 def test_http_leads_to_https_and_the_headers_come_from_the_program(front: Front) -> None:
     moved = front.ask("GET", "/nl/?a=b", tls=False)
     assert moved.status in (301, 308)
@@ -192,7 +227,7 @@ def test_from_the_form_to_the_one_click(front: Front, site: Site) -> None:
 
 def _token(reader: object) -> str:
     assert isinstance(reader, int)
-    keys = Tokens(FILLED["SECRET_KEY"])
+    keys = Tokens(FILLED["SECRET_KEYS"])
     return keys.issue(Purpose.UNSUBSCRIBE, reader, datetime.now(UTC))
 
 

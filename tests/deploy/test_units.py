@@ -60,7 +60,7 @@ def test_all_have_the_same_walls(unit: Path) -> None:
     assert values(unit, "WorkingDirectory") == ["/srv/fiabel/current"]
 
 
-@pytest.mark.parametrize("unit", SERVICES[-1:], ids=lambda unit: unit.name)
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
 def test_each_command_is_one_of_ours(unit: Path) -> None:
     name, *arguments = words(unit)
     command = main.get_command(None, name)  # type: ignore[arg-type]
