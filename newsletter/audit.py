@@ -55,7 +55,7 @@ class Fault(StrEnum):
     """What can be wrong with the log, in English; `number` is the line it is about."""
 
     MISSING = "line {number} is missing"
-    ALTERED = "line {number} is not what was written, or its SECRET_KEY is not known any more"
+    ALTERED = "line {number} is not what was written, or its key is not in SECRET_KEYS any more"
     OTHER = "line {number} is not the one that was noted"
     CUT_OFF = "line {number} was noted, and the log ends before it"
     EMPTY = "there is no line, though there are editors"

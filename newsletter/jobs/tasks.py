@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from newsletter import audit, metrics, notices
+from newsletter import audit, fence, metrics, notices
 from newsletter.content.library import Library
 from newsletter.db import UNAVAILABLE, Database
 from newsletter.delivery import ledger
@@ -61,6 +61,7 @@ def settle_signups(database: Database, settings: Settings, stop: threading.Event
 
 def drain_notices(database: Database, settings: Settings, stop: threading.Event) -> int:
     """Mail the notices that are due; returns how many left the outbox."""
+    fence.require_home(database, settings)
     return notices.drain(database, settings, utcnow(), stop=stop)
 
 
@@ -157,6 +158,7 @@ def tell_of_missed_slots(database: Database, settings: Settings) -> None:
 
 def advance_issues(database: Database, settings: Settings) -> list[int]:
     """Send what has been approved, by a person or by silence; returns the numbers begun."""
+    fence.require_home(database, settings)
     with database.read() as session:  # editions are made before anything is locked
         renderings = publishing.ready_to_send(session, settings, utcnow())
     with database.write() as session:
@@ -181,6 +183,7 @@ def deliver(
     An issue that waits for the relay is asked for first: by the clock when it is time to, by hand
     at once. Raises TryLater or FixSettings when the relay cannot be used; nothing is lost then.
     """
+    fence.require_home(database, settings)
     stop = stop or threading.Event()
     breaker = breaker or Breaker(settings)  # a clock keeps its own, from run to run
     work = _Work(database, settings, issue_number, stop, on_accepted, breaker)

@@ -1,5 +1,6 @@
 """Everything a collector reads at once: what this program counted, and how its tables stand."""
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from newsletter.seeing.figures import Gauge
 from newsletter.seeing.kept import Kept
 from newsletter.seeing.readiness import OK, Readiness, Storage
 from newsletter.settings import Settings
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -58,10 +61,9 @@ class Watch:
             ("check",),
             [((name,), float(word == OK)) for name, word in found.checks.items()],
         )
-        tick = machine.tick(self.settings)
+        tick = machine.tick(self.settings) if self.settings.clock == "embedded" else None
         if tick is not None:
-            says = "When the clock of this host ticked last."
-            yield Gauge("clock_tick_timestamp_seconds", says, (), [((), tick.at)])
+            yield figures.ticked(tick.at)
         yield Gauge(
             "disk_free_bytes",
             "Free on the disk of INSTANCE_DIR.",
@@ -73,5 +75,6 @@ class Watch:
         try:
             with self._database.read() as session:
                 return figures.look(session, self.settings, datetime.now(UTC))
-        except (SQLAlchemyError, *UNAVAILABLE):
+        except (SQLAlchemyError, *UNAVAILABLE) as error:
+            log.warning("The figures of the database cannot be read: %s.", type(error).__name__)
             return []

@@ -24,7 +24,16 @@ from newsletter.settings.parsing import Rate
 
 PARENT_DIED = 1  # PR_SET_PDEATHSIG of prctl(2)
 QUICK_SECONDS = 0.2  # between ticks: what a test waits for is the work, not the tick before it
-MODULES = ("app", "jobs.timetable", "cli.serve", "cli.issues", "cli.deliver", "cli.subscribers")
+MODULES = (
+    "app",
+    "jobs.timetable",
+    "jobs.cluster",
+    "cli.serve",
+    "cli.worker",
+    "cli.issues",
+    "cli.deliver",
+    "cli.subscribers",
+)
 
 
 class Nursery:
@@ -111,7 +120,7 @@ def main() -> None:
 
 def _quicken() -> None:
     """The clock of every process to come looks at its work more often than it has to."""
-    clock = importlib.import_module("newsletter.jobs.timetable")
+    clock = importlib.import_module("newsletter.jobs.duties")
     for name in ("NOTICE_SECONDS", "DELIVERY_SECONDS", "ISSUE_SECONDS"):
         setattr(clock, name, QUICK_SECONDS)
     throttle.AFTER_REST = Rate(10, 6)  # instead of a minute

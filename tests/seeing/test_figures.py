@@ -1,6 +1,7 @@
 """The gauges against rows that were written one by one."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import event
@@ -211,7 +212,7 @@ def test_no_question_reads_all_deliveries_or_subscribers(
                 assert "subscribers" not in line, (statement, line)
 
 
-def _plan(raw: object, statement: str, values: object) -> list[str]:
+def _plan(raw: Any, statement: str, values: object) -> list[str]:
     if hasattr(raw, "pgconn"):
         raw.execute("SET LOCAL enable_seqscan = off")  # one row is always read whole
         return [row[0] for row in raw.execute(f"EXPLAIN {statement}", values)]

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -19,10 +18,11 @@ from sqlalchemy import text
 from newsletter.db import Database, connect
 from newsletter.doctor import machine
 from newsletter.errors import FixSettings
-from newsletter.seeing import Listener, Watch, listen, readiness
+from newsletter.seeing import Listener, Watch, figures, listen, readiness
 from newsletter.seeing.kept import Kept
 from newsletter.seeing.readiness import Storage
 from newsletter.settings import Settings
+from tests.postgres import Server, Shared
 
 
 def test_a_current_database_is_ready(settings: Settings, database: Database) -> None:
@@ -31,21 +31,33 @@ def test_a_current_database_is_ready(settings: Settings, database: Database) -> 
     assert storage.look() == {"database": "ok", "migrations": "ok"}  # by what is remembered
 
 
-@pytest.mark.parametrize(("version", "word"), [("0005", "behind"), ("9999", "newer")])
+@pytest.mark.parametrize(
+    ("version", "floor", "word"),
+    [("0005", "", "behind"), ("9999", "", "ok"), ("9999", "9999", "newer")],
+)
 def test_a_schema_that_is_not_ours(
-    settings: Settings, database: Database, version: str, word: str
+    settings: Settings, database: Database, version: str, floor: str, word: str
 ) -> None:
+    """A newer program may have added to it, and may have taken away what this one needs."""
     storage = Storage(settings, database)
     assert storage.look()["migrations"] == "ok"
-    with database.write() as session:  # while this process runs
-        before = session.scalar(text("SELECT version_num FROM alembic_version"))
-        session.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": version})
+    before = _versions(database, None)
+    _versions(database, (version, floor))  # while this process runs
     try:
         assert storage.look() == {"database": "ok", "migrations": word}
     finally:
-        with database.write() as session:
-            session.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": before})
+        _versions(database, before)
     assert storage.look()["migrations"] == "ok"
+
+
+def _versions(database: Database, new: tuple[str, str] | None) -> tuple[str, str]:
+    """Revision and floor as they were."""
+    columns = ("alembic_version", "version_num"), ("schema_floor", "revision")
+    with database.write() as session:
+        found = [session.scalar(text(f"SELECT {name} FROM {table}")) for table, name in columns]
+        for (table, name), value in zip(columns, new or (), strict=False):
+            session.execute(text(f"UPDATE {table} SET {name} = :value"), {"value": value})
+    return str(found[0]), str(found[1])
 
 
 def test_an_empty_database_is_not_ready(settings: Settings, empty_url: str) -> None:
@@ -64,17 +76,37 @@ def test_a_server_that_is_gone_is_away_at_once(settings: Settings) -> None:
 
 
 @pytest.mark.postgresql
-def test_a_standby_only_reads(postgres: Any) -> None:
+def test_a_standby_only_reads(settings: Settings, postgres: Server) -> None:
     url = postgres.create("standby")
-    try:
-        database = connect(url)
-        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as one:
-            one.execute(text("ALTER DATABASE standby SET default_transaction_read_only = on"))
-        settings = dataclasses.make_dataclass("S", ["database_url"])(url)
-        assert Storage(settings, database).look()["database"] == "read-only"
-        database.engine.dispose()
-    finally:
-        postgres.drop("standby")
+    database = connect(url)
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as one:
+        one.execute(text("ALTER DATABASE standby SET default_transaction_read_only = on"))
+    database.engine.dispose()
+    found = Storage(dataclasses.replace(settings, database_url=url), database).look()
+    assert found == {"database": "read-only", "migrations": "unknown"}
+    postgres.drop("standby")
+
+
+@pytest.mark.postgresql
+def test_the_clock_of_many_hosts(settings: Settings, shared: Shared) -> None:
+    """Any worker that gave a sign lately, on whatever host."""
+    many = dataclasses.replace(settings, clock="workers", database_url=shared.emptied())
+    database = connect(many.database_url)
+    storage = Storage(many, database)
+    assert storage.look()["clock"] == "never"
+    for seconds, word in ((3600, "stuck"), (3, "ok")):
+        with database.write() as session:
+            beat = "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - :s)"
+            session.execute(text(beat), {"s": timedelta(seconds=seconds)})
+        assert storage.look()["clock"] == word
+    found = readiness.look(many, storage.look(), datetime.now(UTC))
+    assert found.checks == dict.fromkeys(readiness.CHECKS, "ok")
+    with database.read() as session:
+        gauges = {one.name: one for one in figures.look(session, many, datetime.now(UTC))}
+    assert dict(gauges["workers"].rows) == {("live",): 1, ("silent",): 1}
+    ((_, at),) = gauges["clock_tick_timestamp_seconds"].rows
+    assert abs(datetime.now(UTC).timestamp() - at) < 60
+    database.engine.dispose()
 
 
 # --- clock and disk -------------------------------------------------------------------------------

@@ -5,30 +5,27 @@ connection; a worker that dies is replaced by one with a clock and a catcher of 
 clocks one leads (its lock); of several catchers each may take a mail, into the same store.
 """
 
-import hashlib
+import gc
 import importlib
 import logging
 import os
 import signal
 import socket
 from collections.abc import Callable
-from dataclasses import fields
-from importlib.metadata import version
 from typing import Any
 
 import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
-from sqlalchemy import make_url
 
 from newsletter.catcher import FOLDER, Catcher, Store
-from newsletter.cli.logs import configuration
+from newsletter.cli import logs
 from newsletter.cli.serve.lmtp import Intake
 from newsletter.cli.serve.turns import Turns
 from newsletter.db import Database
 from newsletter.jobs.timetable import Clock
 from newsletter.seeing import Listener
-from newsletter.settings import SECRETS, Settings
+from newsletter.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +56,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.turns = Turns()
         # Read before the fork: a worker that takes a dead one's place is there at once.
         self.site_module = importlib.import_module(SITE)
+        gc.freeze()  # and what workers never look through stays shared with them
         super().__init__()
 
     def load_config(self) -> None:
@@ -71,7 +69,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "sendfile": False,  # it would wait for the client
             "graceful_timeout": GRACE + self.settings.grace_seconds,
             "control_socket_disable": True,
-            "logconfig_dict": configuration(self.settings),
+            "logconfig_dict": logs.configuration(self.settings),
             "when_ready": self._end_with_the_terminal,
             "post_worker_init": self._start_inside,
             "worker_exit": self._stop_inside,
@@ -100,7 +98,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.inside = _Inside(self.settings, worker.wsgi)
         self.inside.serve(self.catcher, self.lmtp, self.figures)
         self.inside.start()
-        log.info("started", extra=self._who() | {"worker": worker.age})
+        log.info("started", extra=logs.who(self.settings) | {"worker": worker.age})
         if worker.age == 1:
             _say_where_to_look(self.settings)
 
@@ -112,24 +110,6 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.inside.stop()
         log.info("stopped", extra={"worker": worker.age})
 
-    def _who(self) -> dict[str, object]:
-        """What an operator compares between two starts; no secret is among it."""
-        url = make_url(self.settings.database_url)
-        return {
-            "version": version("newsletter"),
-            "settings": _digest(self.settings),
-            "database": url.get_backend_name(),
-            "processes": self.settings.web_processes,
-        }
-
-
-def _digest(settings: Settings) -> str:
-    """12 hexadecimal digits that change when a setting does, secrets aside."""
-    hidden = SECRETS | {"DATABASE_URL"}
-    shown = [f.name for f in fields(settings) if f.name.upper() not in hidden]
-    told = [(name, str(getattr(settings, name))) for name in shown]
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
-
 
 class _Inside:
     """What runs beside the site in the worker."""
@@ -137,7 +117,7 @@ class _Inside:
     def __init__(self, settings: Settings, app: Flask) -> None:
         self.settings, self.watch = settings, app.extensions["watch"]
         self.database: Database = app.extensions["newsletter"].database
-        self.clock = Clock(settings, self.database)
+        self.clock = Clock(settings, self.database) if settings.clock == "embedded" else None
         self.servers: list[Catcher | Intake | Listener] = []
 
     def serve(
@@ -157,10 +137,12 @@ class _Inside:
     def start(self) -> None:
         for server in self.servers:
             server.start()
-        self.clock.start()
+        if self.clock:
+            self.clock.start()
 
     def stop(self) -> None:
-        self.clock.stop()
+        if self.clock:
+            self.clock.stop()
         for server in self.servers:
             server.stop()
         self.database.engine.dispose()

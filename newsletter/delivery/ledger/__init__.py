@@ -49,6 +49,7 @@ from newsletter.delivery.ledger.leases import (
     renew_lease,
     take_lease,
 )
+from newsletter.delivery.ledger.listing import after
 from newsletter.delivery.ledger.planning import (
     Group,
     at_once,
@@ -88,6 +89,7 @@ __all__ = [
     "Progress",
     "Row",
     "Settled",
+    "after",
     "at_once",
     "audience",
     "bring_back",
