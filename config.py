@@ -29,10 +29,11 @@ LEAKED_KEYS = ""
 BASE_URL = "http://localhost:5000"
 # SQLAlchemy address of the database. Empty: SQLite, in INSTANCE_DIR/newsletter.db.
 DATABASE_URL = ""
-# Folder of items, pages and topics.toml.
+# Folder of items, pages and topics.toml, on the host that keeps it.
 CONTENT_DIR = str(PROJECT_DIR / "content")
 # Does this host keep that folder: are items edited and issues compiled here (yes | no)? Of many
-# hosts, one does; what the others show and send reaches them through the database.
+# hosts, one does; what the others show and send reaches them through the database, and they keep
+# their copy of topics and pages in INSTANCE_DIR/content.
 CONTENT_HOST = True
 # Who does what is done by time, mailing first of all: embedded (`newsletter serve` itself; of all
 # hosts that share a database, one) or workers (`newsletter worker`, on any number of hosts, with

@@ -15,7 +15,7 @@ from newsletter import settings as settings_module
 from newsletter.content.library import Library
 from newsletter.db import Database, connect
 from newsletter.links import Links
-from newsletter.seeing import Watch
+from newsletter.seeing.glance import Watch
 from newsletter.settings import Settings
 from newsletter.tokens import tokens_of
 from newsletter.web import (
@@ -23,6 +23,7 @@ from newsletter.web import (
     archive,
     data,
     desk,
+    elsewhere,
     embed,
     faults,
     feeds,
@@ -90,13 +91,14 @@ def create_app(
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters |= {"issue": page.IssueNumber, "slug": page.Slug}
-    app.extensions["newsletter"] = page.State(
+    parts = app.extensions["newsletter"] = page.State(
         settings=settings,
         database=database or connect(settings.database_url),
         tokens=tokens_of(settings),
         links=Links(settings.base_url),
         library=library or Library(settings.content_dir, settings.timezone),
     )
+    elsewhere.set_up(app, parts)
     _set_up_templates(app)
     _set_up_errors(app)
     app.after_request(page.secure)
@@ -105,9 +107,8 @@ def create_app(
         app.register_blueprint(site.blueprint)
     if not settings.production:
         app.register_blueprint(inbox.blueprint)
-    parts, gathering = app.extensions["newsletter"], app.extensions["leaving"]
     app.extensions["watch"] = Watch(settings, parts.database)
-    shortcut = Shortcut(app.wsgi_app, parts, gathering)
+    shortcut = Shortcut(app.wsgi_app, parts, app.extensions["leaving"])
     app.wsgi_app = watching.Watched(shortcut, settings)  # type: ignore[method-assign]
     if proxies := settings.trusted_proxies:
         fixed = ProxyFix(

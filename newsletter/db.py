@@ -28,14 +28,19 @@ from sqlalchemy.types import TypeDecorator
 
 POOL = 20  # connections to PostgreSQL that a process keeps: for its threads, and the clock's
 IDLE_SECONDS = 1
-# A host whose network is cut must notice, well within the usual LEASE_SECONDS: otherwise a question
-# to PostgreSQL waits for a quarter of an hour. Unless DATABASE_URL says otherwise.
-NOTICE_A_CUT = {
+# A network that is cut says nothing: both sides must notice, well within the usual LEASE_SECONDS.
+# Otherwise we wait for a quarter of an hour for an answer, and the server keeps the locks of a host
+# that is gone for hours. Unless DATABASE_URL says otherwise.
+NOTICE_A_CUT: dict[str, int | str] = {
     "connect_timeout": 10,  # seconds
     "tcp_user_timeout": 15_000,  # milliseconds
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 2,
+    "options": (
+        "-c tcp_user_timeout=15000 -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5"
+        " -c tcp_keepalives_count=2 -c client_connection_check_interval=10000"
+    ),
 }
 # A database that is locked, restarted, read-only or full; from SQLAlchemy, or from a driver itself.
 UNAVAILABLE = (
@@ -97,7 +102,7 @@ def connect(database_url: str) -> "Database":
     return Database(engine)
 
 
-def connection_options(database_url: str) -> dict[str, int]:
+def connection_options(database_url: str) -> dict[str, int | str]:
     """What libpq is told beside the address of a PostgreSQL database."""
     chosen = make_url(database_url).query
     return {name: value for name, value in NOTICE_A_CUT.items() if name not in chosen}

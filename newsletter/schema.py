@@ -80,6 +80,12 @@ def _ahead(connection: Connection) -> list[Script]:
     return []
 
 
+def revision(database: Database) -> str | None:
+    """The schema of the database, as migrations name it; None: it has none yet."""
+    with database.engine.connect() as connection:
+        return _revision(connection)
+
+
 def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 

@@ -26,6 +26,9 @@ COMMANDS = {
     "editors": "newsletter.cli.editors",
     "bounces": "newsletter.cli.bounces",
     "audit": "newsletter.cli.audit",
+    "adopt": "newsletter.cli.adopt",
+    "backup": "newsletter.cli.backup",
+    "restore": "newsletter.cli.restore",
     "doctor": "newsletter.cli.doctor",
 }
 

@@ -113,8 +113,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
             "newsletter": {"level": level},
             "gunicorn.error": {"level": others, "handlers": [], "propagate": True},
             "apscheduler": {"level": ticks},
-            # A duty says what went wrong; the engine would say it once more for each of its parts.
-            "procrastinate": {"level": "CRITICAL"},
+            "procrastinate": {"level": "CRITICAL"},  # ours says what went wrong, once
             "psycopg.pool": {"level": "ERROR"},
         },
         "handlers": {

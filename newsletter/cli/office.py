@@ -16,6 +16,7 @@ from newsletter.content.library import Library
 from newsletter.db import Database, connect
 from newsletter.delivery.sender import utcnow
 from newsletter.errors import FixSettings
+from newsletter.issues import sharing
 from newsletter.schema import is_current
 from newsletter.settings import Settings
 
@@ -34,8 +35,17 @@ class Office:
 
     @property
     def library(self) -> Library:
-        """The shelf of items."""
+        """The shelf of items; on a host without the folder the topics and pages alone."""
+        if not self.settings.content_host:
+            with self.database.read() as session:
+                sharing.fetch(session, self.settings.content_dir)
         return Library(self.settings.content_dir, self.settings.timezone, self.settings.cadences)
+
+
+def needs_content(settings: Settings) -> None:
+    """Raises FixSettings on a host without the folder of items."""
+    if not settings.content_host:
+        raise FixSettings("CONTENT_HOST is no here: run this on the host that keeps the content.")
 
 
 def open_database(settings: Settings) -> Database:

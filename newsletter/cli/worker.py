@@ -5,11 +5,11 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
-from newsletter import seeing
-from newsletter.cli import logs
 from newsletter.cli.office import Office, open_office
 from newsletter.errors import FixSettings
 
@@ -25,13 +25,39 @@ def command() -> None:
             "`newsletter worker` needs PostgreSQL in DATABASE_URL; with SQLite `newsletter serve` "
             "does it all."
         )
-    logs.set_up(office.settings)
-    if office.settings.metrics_port:
-        watch = seeing.Watch(office.settings, office.database)
-        seeing.Listener(watch, seeing.listen(office.settings.metrics_port)).start()
-    if not asyncio.run(_work(office)):
+    with _told(office), _watched(office):
+        in_time = asyncio.run(_work(office))
+    if not in_time:
         click.echo("What was going on did not end in time; its leases run out.", err=True)
         os._exit(1)  # threads that wait for the network would hold up the end
+
+
+@contextmanager
+def _told(office: Office) -> Iterator[None]:
+    """The log, and its first and last line."""
+    from newsletter.cli import logs  # structlog takes long, and --help does not need it
+
+    logs.set_up(office.settings)
+    log.info("started", extra=logs.who(office.settings))
+    yield
+    log.info("stopped")
+
+
+@contextmanager
+def _watched(office: Office) -> Iterator[None]:
+    """What METRICS_PORT shows, while the worker works."""
+    from newsletter.seeing.glance import Watch
+    from newsletter.seeing.listening import Listener, listen
+
+    if not office.settings.metrics_port:
+        yield
+        return
+    watch = Watch(office.settings, office.database)
+    with listen(office.settings.metrics_port) as figures:
+        listener = Listener(watch, figures)
+        listener.start()
+        yield
+        listener.stop()
 
 
 async def _work(office: Office) -> bool:
@@ -48,7 +74,4 @@ async def _work(office: Office) -> bool:
         loop.add_signal_handler(number, end, number)
     queues = ", ".join(worker.queues)
     click.echo(f"Worker {os.getpid()} on {socket.gethostname()}: {queues}. Stop with Ctrl-C.")
-    log.info("started", extra=logs.who(office.settings))
-    in_time = await worker.work()
-    log.info("stopped")
-    return in_time
+    return await worker.work()

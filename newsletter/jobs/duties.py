@@ -17,7 +17,7 @@ from newsletter.content.library import Library
 from newsletter.db import Database
 from newsletter.delivery.breaker import Breaker
 from newsletter.errors import NewsletterError
-from newsletter.jobs import counting, nightly, reports, seeds, tasks, telling
+from newsletter.jobs import counting, nightly, reclaiming, reports, seeds, sharing, tasks, telling
 from newsletter.jobs.mailboxes import Postbox
 from newsletter.settings import Settings
 from newsletter.settings.mailboxes import Maildir
@@ -29,6 +29,7 @@ NOTICE_SECONDS = 1
 TELL_SECONDS = 2
 DELIVERY_SECONDS = 2
 ISSUE_SECONDS = 5
+SHARE_SECONDS = 5
 REMIND_SECONDS = 60
 SEAL_SECONDS = 60
 WEIGH_SECONDS = 60
@@ -118,6 +119,10 @@ class Duties:
             breaker=self.breaker,
         )
 
+    def take_over(self) -> None:
+        """What senders that fell silent had claimed is free again."""
+        reclaiming.take_over(self.database, self.settings)
+
     def compile_due(self) -> None:
         """Compile for the cadences whose slot has come; an error on the shelf stops only this."""
         try:
@@ -128,6 +133,10 @@ class Duties:
     def advance_issues(self) -> None:
         """Send what is approved: it is frozen, and needs no shelf."""
         tasks.advance_issues(self.database, self.settings)
+
+    def share(self) -> None:
+        """Show on every host what changed in topics and pages."""
+        sharing.share(self.database, self.settings)
 
     def seal(self) -> None:
         """Chain the newest proofs of consent."""
@@ -218,7 +227,9 @@ def duties(settings: Settings) -> list[Duty]:
         Duty(TELL_SECONDS, Where.CHORES, Duties.tell),
         Duty(DELIVERY_SECONDS, Where.DELIVERY, Duties.deliver),
         Duty(ISSUE_SECONDS, Where.CHORES, Duties.advance_issues),
+        Duty(ISSUE_SECONDS, Where.CHORES, Duties.take_over),
         Duty(ISSUE_SECONDS, Where.CONTENT, Duties.compile_due),
+        Duty(SHARE_SECONDS, Where.CONTENT, Duties.share),
         Duty(REMIND_SECONDS, Where.CHORES, Duties.remind),
         Duty(SEAL_SECONDS, Where.CHORES, Duties.seal),
         Duty(LOG_SECONDS, Where.HOST, Duties.note_log),

@@ -110,6 +110,7 @@ def _seal(database: Database, after: int, losses: int = LOSSES) -> chain.Batch:
 
 def run_due_slots(database: Database, settings: Settings, library: Library) -> list[int]:
     """Compile for every cadence whose slot has come; returns the new issues' numbers."""
+    fence.require_home(database, settings)
     made, problem = [], None
     for cadence in settings.cadences:
         try:
@@ -290,9 +291,12 @@ class _Work:
             self._heed(sender.run)
 
     def _rest(self, error: NewsletterError, issue_number: int | None) -> None:
-        """Nobody asks a wrong password every minute: what needs mending waits longer."""
+        """Nobody asks a wrong password every minute: what needs mending waits longer. While other
+        hosts mail the issue, it is not the relay that is away, but this host."""
         longer = publishing.LONGEST_REST if isinstance(error, FixSettings) else 1
         with self.database.write() as session:
+            if ledger.others_work(session, self.settings, utcnow()):
+                return
             ask_at = self._ask_at(longer)
             why, moment = str(error), utcnow()
             for number in publishing.rest(

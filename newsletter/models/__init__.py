@@ -25,6 +25,7 @@ from newsletter.models.program import (
     Scope,
 )
 from newsletter.models.report import Reply, Setback, SetbackKind
+from newsletter.models.shared_file import SharedFile
 from newsletter.models.sighting import SeedPlace, Sighting
 from newsletter.models.subscriber import (
     AddressChange,
@@ -88,6 +89,7 @@ __all__ = [
     "SeedPlace",
     "Setback",
     "SetbackKind",
+    "SharedFile",
     "Sighting",
     "SignIn",
     "Slot",

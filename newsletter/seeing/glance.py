@@ -9,8 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from newsletter import metrics
 from newsletter.db import UNAVAILABLE, Database
-from newsletter.doctor import machine
-from newsletter.seeing import figures, readiness
+from newsletter.seeing import figures, host, readiness
 from newsletter.seeing.figures import Gauge
 from newsletter.seeing.kept import Kept
 from newsletter.seeing.readiness import OK, Readiness, Storage
@@ -61,14 +60,14 @@ class Watch:
             ("check",),
             [((name,), float(word == OK)) for name, word in found.checks.items()],
         )
-        tick = machine.tick(self.settings) if self.settings.clock == "embedded" else None
+        tick = host.tick(self.settings) if self.settings.clock == "embedded" else None
         if tick is not None:
             yield figures.ticked(tick.at)
         yield Gauge(
             "disk_free_bytes",
             "Free on the disk of INSTANCE_DIR.",
             (),
-            [((), float(machine.room(self.settings.instance_dir).free))],
+            [((), float(host.room(self.settings.instance_dir).free))],
         )
 
     def _look(self) -> list[Gauge]:

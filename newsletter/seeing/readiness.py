@@ -12,9 +12,9 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from newsletter.db import UNAVAILABLE, Database
-from newsletter.doctor import machine
 from newsletter.errors import FixSettings
 from newsletter.schema import is_current
+from newsletter.seeing import host
 from newsletter.settings import Settings
 
 OK, UNKNOWN, SILENT = "ok", "unknown", "silent"
@@ -46,21 +46,21 @@ def look(settings: Settings, stored: dict[str, str] | None, now: datetime) -> Re
 
 def clock(settings: Settings, now: datetime) -> str:
     """ok | never (none has run on this host) | stopped (its process is gone) | stuck."""
-    found = machine.tick(settings)
+    found = host.tick(settings)
     if found is None:
         return "never"
     if not found.held:
         return "stopped"
-    return OK if now.timestamp() - found.at < machine.TICK_SECONDS else "stuck"
+    return OK if now.timestamp() - found.at < host.TICK_SECONDS else "stuck"
 
 
 def disk(settings: Settings) -> str:
     """ok | full | unknown; of INSTANCE_DIR, which is written all the time."""
     try:
-        seen = machine.room(settings.instance_dir)
+        seen = host.room(settings.instance_dir)
     except OSError:
         return UNKNOWN
-    return "full" if seen.free < machine.FULL_OCTETS or seen.files == 0 else OK
+    return "full" if seen.free < host.FULL_OCTETS or seen.files == 0 else OK
 
 
 class Storage:

@@ -331,6 +331,8 @@ def _complete(settings: Settings) -> Settings:
             f"INSTANCE_DIR {settings.instance_dir} cannot be made: {error.strerror}."
         ) from None
     changes: dict[str, Any] = {}
+    if not settings.content_host:  # what the host with the folder shares is put there
+        changes["content_dir"] = settings.instance_dir / "content"
     if not settings.database_url:
         changes["database_url"] = f"sqlite:///{settings.instance_dir / 'newsletter.db'}"
     if not settings.outside_dir:

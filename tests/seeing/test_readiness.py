@@ -16,10 +16,11 @@ import requests
 from sqlalchemy import text
 
 from newsletter.db import Database, connect
-from newsletter.doctor import machine
 from newsletter.errors import FixSettings
-from newsletter.seeing import Listener, Watch, figures, listen, readiness
+from newsletter.seeing import figures, host, readiness
+from newsletter.seeing.glance import Watch
 from newsletter.seeing.kept import Kept
+from newsletter.seeing.listening import Listener, listen
 from newsletter.seeing.readiness import Storage
 from newsletter.settings import Settings
 from tests.postgres import Server, Shared
@@ -125,7 +126,7 @@ def test_the_clock_of_this_host(settings: Settings, lock: Path) -> None:
     with lock.open("a") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert readiness.clock(settings, now) == "ok"
-        long_ago = now - timedelta(seconds=machine.TICK_SECONDS + 5)
+        long_ago = now - timedelta(seconds=host.TICK_SECONDS + 5)
         os.utime(lock, (long_ago.timestamp(), long_ago.timestamp()))
         assert readiness.clock(settings, now) == "stuck"
 
@@ -133,16 +134,16 @@ def test_the_clock_of_this_host(settings: Settings, lock: Path) -> None:
 @pytest.mark.parametrize(
     ("room", "word"),
     [
-        (machine.Room(10**9, 5), "ok"),
-        (machine.Room(10**8, 5), "full"),
-        (machine.Room(10**9, 0), "full"),
-        (machine.Room(10**9, None), "ok"),
+        (host.Room(10**9, 5), "ok"),
+        (host.Room(10**8, 5), "full"),
+        (host.Room(10**9, 0), "full"),
+        (host.Room(10**9, None), "ok"),
     ],
 )
 def test_the_disk(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, room: machine.Room, word: str
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, room: host.Room, word: str
 ) -> None:
-    monkeypatch.setattr(machine, "room", lambda _folder: room)
+    monkeypatch.setattr(host, "room", lambda _folder: room)
     assert readiness.disk(settings) == word
 
 

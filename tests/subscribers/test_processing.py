@@ -50,6 +50,7 @@ NAMELESS = {
     "replies": {"key"},
     "seals": {"hash"},
     "setbacks": {"sent", "kind"},
+    "shared_files": {"name", "sha256", "data"},
     "sightings": {"provider", "place"},
     "sign_ins": {"key_hash", "method"},
     "slots": {"cadence", "outcome"},

@@ -189,7 +189,7 @@ class Road:
 
     def _sign_up(self, server: Server) -> None:
         form = browser.get(f"{server.url}/nl/signup").form("/nl/signup")
-        made, bits = form.fields["made"], self.settings.work_bits
+        made, bits = form.fields["token"], self.settings.work_bits
         proved = {"email": NEWCOMER.email, "work": work.solve(made, NEWCOMER.email, bits)}
         done = browser.post(form.url, form.fields | proved)
         if "check-your-mail" not in done.url:

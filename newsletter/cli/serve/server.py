@@ -19,12 +19,11 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from newsletter.catcher import FOLDER, Catcher, Store
-from newsletter.cli import logs
 from newsletter.cli.serve.lmtp import Intake
 from newsletter.cli.serve.turns import Turns
 from newsletter.db import Database
 from newsletter.jobs.timetable import Clock
-from newsletter.seeing import Listener
+from newsletter.seeing.listening import Listener
 from newsletter.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -61,6 +60,9 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def load_config(self) -> None:
         """Called by gunicorn."""
+        from newsletter.cli import logs  # structlog takes long, and --help does not need it
+
+        self.told = logs.who(self.settings)
         options = {
             "bind": f"fd://{self.site.fileno()}",
             "workers": self.settings.web_processes,
@@ -98,7 +100,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.inside = _Inside(self.settings, worker.wsgi)
         self.inside.serve(self.catcher, self.lmtp, self.figures)
         self.inside.start()
-        log.info("started", extra=logs.who(self.settings) | {"worker": worker.age})
+        log.info("started", extra=self.told | {"worker": worker.age})
         if worker.age == 1:
             _say_where_to_look(self.settings)
 

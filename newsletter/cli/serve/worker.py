@@ -274,6 +274,9 @@ class PatientWorker(Worker):  # type: ignore[misc]
         except (ParseException, NoMoreData):
             self._refuse(connection, 400, "Bad Request")
             return
+        if request.version > (1, 0) and "HOST" not in dict(request.headers):  # RFC 9112 3.2
+            self._refuse(connection, 400, "Bad Request")
+            return
         response, environ = wsgi.create(
             request, connection, connection.client, connection.server, self.cfg
         )

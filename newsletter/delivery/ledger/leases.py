@@ -52,6 +52,13 @@ def ran_out(session: Session, settings: Settings, now: datetime) -> list[int]:
     return list(session.scalars(select(Lease.id).where(silent)))
 
 
+def others_work(session: Session, settings: Settings, now: datetime) -> bool:
+    """Do processes that live hold rows? To be asked by one that holds none itself."""
+    silent = ran_out(session, settings, now)
+    claimed = select(Delivery.lease_id).where(Delivery.state == DeliveryState.CLAIMED)
+    return session.scalar(claimed.where(Delivery.lease_id.not_in(silent)).limit(1)) is not None
+
+
 def reclaim(session: Session, settings: Settings, now: datetime) -> int:
     """Take over the rows of leases that ran out; returns how many leases."""
     ids = ran_out(session, settings, now)

@@ -55,6 +55,7 @@ class Worker:
         """Work; returns whether all of it ended within GRACE_SECONDS after `stop`."""
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(THREADS))
+        loop.set_exception_handler(_heed)
         connector = self._connector()
         await connector.open_async()
         working = [asyncio.create_task(part) for part in self._parts(connector)]
@@ -93,7 +94,11 @@ class Worker:
         options = connection_options(self.settings.database_url)
         kwargs = {**address, **options}
         return procrastinate.PsycopgConnector(
-            kwargs=kwargs, min_size=0, max_size=POOL, timeout=POOL_SECONDS
+            kwargs=kwargs,
+            min_size=0,
+            max_size=POOL,
+            timeout=POOL_SECONDS,
+            reconnect_timeout=POOL_SECONDS,  # else it waits longer after each failure
         )
 
     async def _man(self, queue: Where, app: procrastinate.App) -> None:
@@ -113,7 +118,7 @@ class Worker:
                 )
                 why = "it stopped"
             except ConnectorException as error:
-                why = str(error.__cause__ or error).strip()
+                why = _first_line(error)
             if not self._stopped.is_set():
                 log.warning("The queue %s is taken up again: %s", queue.value, why)
                 await asyncio.sleep(AGAIN_SECONDS)
@@ -123,9 +128,19 @@ class Worker:
         try:
             await rescue(manager, 3 * self._beat)
         except ConnectorException as error:
-            log.warning("Nobody can be rescued now: %s", str(error.__cause__ or error).strip())
+            log.warning("Nobody can be rescued now: %s", _first_line(error))
 
     async def _regularly(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
         while not self._stopped.is_set():
             await act()
             await asyncio.sleep(seconds)
+
+
+def _first_line(error: ConnectorException) -> str:
+    return str(error.__cause__ or error).strip().partition("\n")[0]
+
+
+def _heed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """That a job's end could not be written down is told by whoever rescues it."""
+    if not isinstance(context.get("exception"), ConnectorException):
+        loop.default_exception_handler(context)
