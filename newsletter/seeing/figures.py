@@ -14,7 +14,7 @@ from importlib.metadata import version
 from sqlalchemy import func, or_, select, text
 from sqlalchemy.orm import Session
 
-from newsletter import metrics, statistics
+from newsletter import fence, metrics, statistics
 from newsletter.issues import slots
 from newsletter.models import (
     ConsentEvent,
@@ -53,7 +53,8 @@ class Gauge:
 def look(session: Session, settings: Settings, now: datetime) -> list[Gauge]:
     """All of them, as they stand at this moment."""
     found: list[Gauge] = []
-    for part in (_who, _people, _issues, _deliveries, _queues, _slots, _leases, _workers):
+    parts = (_fence, _who, _people, _issues, _deliveries, _queues, _slots, _leases, _workers)
+    for part in parts:  # the fence compares with a file, which must not be the newer one
         found += part(session, settings, now)
     return found
 
@@ -204,6 +205,11 @@ def ticked(at: float) -> Gauge:
     """The last sign of a clock, in seconds since 1970."""
     says = "When the clock of this host, or any worker, gave a sign last."
     return Gauge("clock_tick_timestamp_seconds", says, (), _one(at))
+
+
+def _fence(session: Session, settings: Settings, _now: datetime) -> Iterator[Gauge]:
+    says = "1: this server sends nothing until a person has run `newsletter adopt`."
+    yield Gauge("fence_holds", says, (), _one(fence.look(session, settings) is not None))
 
 
 def _one(number: float) -> Rows:

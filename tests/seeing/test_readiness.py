@@ -174,6 +174,19 @@ def test_what_hangs_is_waited_for_once_and_by_one_thread() -> None:
     assert len(begun) == 1
 
 
+def test_an_error_is_none_and_is_tried_again() -> None:
+    found = iter([ValueError(), "then"])
+
+    def make() -> object:
+        one = next(found)
+        if isinstance(one, Exception):
+            raise one
+        return one
+
+    kept = Kept(make, seconds=0.0, patience=10.0)
+    assert [kept.get(), kept.get()] == [None, "then"]
+
+
 def test_what_is_fresh_is_not_made_anew() -> None:
     made = iter(range(10))
     kept = Kept(lambda: next(made), seconds=60.0, patience=10.0)
