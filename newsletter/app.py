@@ -15,7 +15,7 @@ from newsletter import settings as settings_module
 from newsletter.content.library import Library
 from newsletter.db import Database, connect
 from newsletter.links import Links
-from newsletter.seeing import Watch
+from newsletter.seeing.glance import Watch
 from newsletter.settings import Settings
 from newsletter.tokens import tokens_of
 from newsletter.web import (

@@ -42,9 +42,9 @@ SETBACKS = ("hard", "disabled", "soft", "ours", "complaint")
 PARTS = ("site", "desk", "api", "one-click", "webhooks", "static", "watch")
 ANSWERS = ("2xx", "3xx", "4xx", "5xx")
 TASKS = (
-    *("settle_signups", "carry_notices", "deliver", "advance_issues", "compile_due", "remind"),
-    *("seal", "note_log", "tick", "count", "weigh", "fetch", "look_at_seeds", "seal_missed"),
-    *("purge", "forget_old", OTHER),
+    *("settle_signups", "carry_notices", "tell", "deliver", "advance_issues", "take_over"),
+    *("compile_due", "share", "remind", "seal", "note_log", "tick", "count", "weigh", "fetch"),
+    *("look_at_seeds", "seal_missed", "purge", "forget_old"),
 )
 # Upper ends in seconds.
 QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)

@@ -7,9 +7,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from newsletter import metrics
-from newsletter.db import Database
 from newsletter.delivery.outcomes import Outcome
-from newsletter.jobs.timetable import Clock
+from newsletter.jobs.duties import duties
 from newsletter.models import SetbackKind
 from newsletter.settings import Settings
 
@@ -57,13 +56,8 @@ def test_what_can_happen_is_foreseen() -> None:
     metrics.RELAY.observe(1.0, "nonsense")
 
 
-@pytest.mark.sqlite("nothing is asked of it")
-def test_every_task_of_the_clock_is_foreseen(settings: Settings, database: Database) -> None:
-    clock = Clock(settings, database)
-    clock._scheduler.start = lambda: None
-    clock.start()
-    names = {job[0].id for job in clock._scheduler._pending_jobs}
-    assert names == set(metrics.TASKS) - {metrics.OTHER}
+def test_every_duty_of_every_clock_is_foreseen(settings: Settings) -> None:
+    assert {duty.name for duty in duties(settings)} | {"tick"} == set(metrics.TASKS)
 
 
 def value(name: str, **labels: str) -> float:

@@ -5,10 +5,13 @@ Nobody logs requests; but an error may quote one, or a row of the database. Ever
 through, whoever logged it: also those of gunicorn, APScheduler and Procrastinate, and tracebacks.
 """
 
+import hashlib
 import logging
 import logging.config
 import re
 from collections.abc import Mapping, MutableMapping
+from dataclasses import fields
+from importlib.metadata import version
 from typing import Any
 
 from structlog.dev import ConsoleRenderer, plain_traceback
@@ -16,7 +19,7 @@ from structlog.processors import JSONRenderer, TimeStamper, format_exc_info
 from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_log_level, add_logger_name
 
 from newsletter import tracing
-from newsletter.settings import Settings
+from newsletter.settings import SECRETS, Settings
 
 # A name of the program has no digits and no capitals.
 TOKEN = re.compile(r"(?<![A-Za-z0-9_-])(?=[a-z_-]*[A-Z0-9])[A-Za-z0-9_-]{36}(?![A-Za-z0-9_-])")
@@ -121,6 +124,20 @@ def configuration(settings: Settings) -> dict[str, Any]:
             }
         },
         "formatters": {"generic": {"()": f"{__name__}.Redacted", "form": settings.log_format}},
+    }
+
+
+def who(settings: Settings) -> dict[str, object]:
+    """What an operator compares between two starts: `settings` are 12 hexadecimal digits that
+    change when a setting does, secrets aside."""
+    hidden = SECRETS | {"DATABASE_URL"}
+    names = [one.name for one in fields(settings) if one.name.upper() not in hidden]
+    told = repr([(name, str(getattr(settings, name))) for name in names])
+    return {
+        "version": version("newsletter"),
+        "settings": hashlib.sha256(told.encode()).hexdigest()[:12],
+        "database": settings.database_url.partition(":")[0],
+        "processes": settings.web_processes,
     }
 
 

@@ -1,6 +1,7 @@
 """`newsletter worker`: one process of the cluster."""
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -9,11 +10,10 @@ from contextlib import contextmanager
 
 import click
 
-from newsletter.cli import logs
 from newsletter.cli.office import Office, open_office
 from newsletter.errors import FixSettings
-from newsletter.seeing.glance import Watch
-from newsletter.seeing.listening import Listener, listen
+
+log = logging.getLogger(__name__)
 
 
 @click.command("worker")
@@ -25,14 +25,27 @@ def command() -> None:
             "`newsletter worker` needs PostgreSQL in DATABASE_URL; with SQLite `newsletter serve` "
             "does it all."
         )
-    logs.set_up(office.settings)
-    with _watched(office):
+    with _told(office), _watched(office):
         asyncio.run(_work(office))
+
+
+@contextmanager
+def _told(office: Office) -> Iterator[None]:
+    """The log, and its first and last line."""
+    from newsletter.cli import logs  # structlog takes long, and --help does not need it
+
+    logs.set_up(office.settings)
+    log.info("started", extra=logs.who(office.settings))
+    yield
+    log.info("stopped")
 
 
 @contextmanager
 def _watched(office: Office) -> Iterator[None]:
     """What METRICS_PORT shows, while the worker works."""
+    from newsletter.seeing.glance import Watch
+    from newsletter.seeing.listening import Listener, listen
+
     if not office.settings.metrics_port:
         yield
         return

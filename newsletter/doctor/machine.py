@@ -1,11 +1,8 @@
 """Lines about this machine: its disks, its clock, who ticks, and the shelf of items."""
 
 import ctypes
-import fcntl
 import os
-import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -19,28 +16,13 @@ from newsletter.delivery.sender import utcnow
 from newsletter.doctor.lines import Line, fail, found, ok, warn
 from newsletter.doctor.storage import shown
 from newsletter.errors import FixContent
+from newsletter.seeing.host import FULL_OCTETS, TICK_SECONDS, Room, room, tick
 from newsletter.settings import Settings
 
-FULL_OCTETS = 200_000_000  # less room than this, and a large import or issue may fail
 NARROW_OCTETS = 2_000_000_000
 STEP_SECONDS = 2.0  # how far the clocks of two machines may differ
 FAR_SECONDS = 30.0  # half the usual LEASE_SECONDS: beyond it, one host takes another for dead
-TICK_SECONDS = 180  # the clock's leader marks its lock about every minute
 TIME_ERROR = 5  # adjtimex(2): the clock is not in step
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """What is free on the disk of a folder, in octets, and how many files more it can hold."""
-
-    free: int
-    files: int | None
-
-
-def room(folder: Path) -> Room:
-    """As the system tells. Raises OSError."""
-    stat = os.statvfs(folder)
-    return Room(shutil.disk_usage(folder).free, stat.f_favail if stat.f_files else None)
 
 
 def disks(settings: Settings, look: Callable[[Path], Room] = room) -> list[Line]:
@@ -116,32 +98,6 @@ def _server_off(session: Session, now: Callable[[], datetime]) -> float:
     there: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
     after = now()
     return abs((there - before - (after - before) / 2).total_seconds())
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """The leader's lock: who wrote it, when it was marked, and whether that process still lives."""
-
-    pid: str
-    at: float  # seconds since 1970
-    held: bool
-
-
-def tick(settings: Settings) -> Tick | None:
-    """The last sign of a clock on this host; None when none has ever run.
-
-    It holds a lock on a file as long as it lives, and marks the file about each minute.
-    """
-    try:
-        with (settings.instance_dir / "clock.lock").open("r") as lock:
-            pid, marked = lock.read().strip(), os.fstat(lock.fileno()).st_mtime
-            try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return Tick(pid, marked, held=True)
-            return Tick(pid, marked, held=False)
-    except FileNotFoundError:
-        return None
 
 
 def ticking(settings: Settings, now: datetime) -> list[Line]:

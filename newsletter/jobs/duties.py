@@ -149,7 +149,7 @@ class Duties:
 
     def note_log(self) -> None:
         """Note how far the log of changes goes, on this host."""
-        tasks.note_log(self.database, self.settings)
+        nightly.note_log(self.database, self.settings)
 
     def count(self) -> None:
         """Make the desk's figures anew."""

@@ -1,5 +1,5 @@
 """What the clock does once a night: remove personal data that was kept long enough, and look at the
-whole log of changes."""
+whole log of changes; how far that goes is noted each minute."""
 
 import logging
 from datetime import datetime, timedelta
@@ -9,6 +9,7 @@ from newsletter.bounces import setbacks
 from newsletter.db import Database
 from newsletter.delivery.sender import utcnow
 from newsletter.editors import signing
+from newsletter.errors import TryLater
 from newsletter.jobs import telling
 from newsletter.settings import Settings
 from newsletter.subscribers import retention
@@ -40,6 +41,18 @@ def verify_log(database: Database, settings: Settings) -> None:
         log.error("audit: the log of changes is broken: %s", verdict.broken)
     else:
         log.warning("audit: %d lines, none altered, head %s", verdict.lines, verdict.head)
+
+
+def note_log(database: Database, settings: Settings) -> None:
+    """Note the newest line of the log of changes on this host, outside the database.
+
+    Raises TryLater when INSTANCE_DIR cannot be written.
+    """
+    try:
+        with database.read() as session:
+            audit.note(session, settings)
+    except OSError as error:
+        raise TryLater(f"Where the log of changes ends cannot be noted now: {error}.") from error
 
 
 def forget_old(database: Database, settings: Settings, now: datetime) -> dict[str, int]:

@@ -136,6 +136,8 @@ def _run_slot(
             # The row's key is the lock: of two clocks, one gets the slot.
             record = slots.take(session, cadence, slot, now)
             issue = compile_issue(session, settings, library, now, cadence)
+            made = issue.number if issue else None
+            log.info("slot ran", extra={"cadence": cadence, "slot": slot, "issue": made})
             if issue is None:
                 return None
             issue.slot, record.issue_number = slot, issue.number
@@ -309,6 +311,7 @@ class _Work:
             return
         with self.database.write() as session:
             for number, pause in run.pauses.items():
+                log.warning("Issue %d pauses: %s", number, pause.why)
                 ask_at = self._ask_at() if pause.by_itself else None
                 publishing.pause(session, self.settings, number, pause.why, utcnow(), ask_at=ask_at)
                 _log(session, self.settings, "issue.pause", f"issue {number}")
@@ -334,18 +337,6 @@ def unusable(error: Exception) -> str:
     """One sentence for a database that is locked, read-only, away or full."""
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
     return f"The database (DATABASE_URL) cannot be used now: {cause}. Nothing is lost; try again."
-
-
-def note_log(database: Database, settings: Settings) -> None:
-    """Note the newest line of the log of changes on this host, outside the database.
-
-    Raises TryLater when INSTANCE_DIR cannot be written.
-    """
-    try:
-        with database.read() as session:
-            audit.note(session, settings)
-    except OSError as error:
-        raise TryLater(f"Where the log of changes ends cannot be noted now: {error}.") from error
 
 
 def _something_is_sent(database: Database) -> bool:

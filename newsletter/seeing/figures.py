@@ -4,16 +4,17 @@ Nothing here reads a table whole: a collector asks four times a minute, with a m
 Label values are few and ours; no domain of a reader is among them.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, text
 from sqlalchemy.orm import Session
 
-from newsletter import metrics, statistics
+from newsletter import fence, metrics, statistics
 from newsletter.issues import slots
 from newsletter.models import (
     ConsentEvent,
@@ -52,7 +53,8 @@ class Gauge:
 def look(session: Session, settings: Settings, now: datetime) -> list[Gauge]:
     """All of them, as they stand at this moment."""
     found: list[Gauge] = []
-    for part in (_who, _people, _issues, _deliveries, _queues, _slots, _leases):
+    parts = (_fence, _who, _people, _issues, _deliveries, _queues, _slots, _leases, _workers)
+    for part in parts:  # the fence compares with a file, which must not be the newer one
         found += part(session, settings, now)
     return found
 
@@ -185,6 +187,29 @@ def _leases(session: Session, settings: Settings, now: datetime) -> Iterator[Gau
         found["live" if now <= expires_at <= furthest else "expired"] += 1
     says = "Leases of sending processes; an expired one is taken over when something is due."
     yield Gauge("leases", says, ("state",), _rows(found))
+
+
+def _workers(session: Session, settings: Settings, _now: datetime) -> Iterator[Gauge]:
+    """Of many hosts; with an embedded clock each host tells its own tick."""
+    beats = text("SELECT extract(epoch FROM last_heartbeat) FROM procrastinate_workers")
+    several = settings.clock == "workers"
+    found = [float(at) for at in session.scalars(beats)] if several else []
+    if found:
+        yield ticked(max(found))
+    living = sum(at > time.time() - settings.lease_seconds for at in found)
+    rows = _rows({"live": living, "silent": len(found) - living})
+    yield Gauge("workers", "Processes of `newsletter worker`.", ("state",), rows)
+
+
+def ticked(at: float) -> Gauge:
+    """The last sign of a clock, in seconds since 1970."""
+    says = "When the clock of this host, or any worker, gave a sign last."
+    return Gauge("clock_tick_timestamp_seconds", says, (), _one(at))
+
+
+def _fence(session: Session, settings: Settings, _now: datetime) -> Iterator[Gauge]:
+    says = "1: this server sends nothing until a person has run `newsletter adopt`."
+    yield Gauge("fence_holds", says, (), _one(fence.look(session, settings) is not None))
 
 
 def _one(number: float) -> Rows:

@@ -1,5 +1,6 @@
 """Everything a collector reads at once: what this program counted, and how its tables stand."""
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -8,12 +9,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from newsletter import metrics
 from newsletter.db import UNAVAILABLE, Database
-from newsletter.doctor import machine
-from newsletter.seeing import figures, readiness
+from newsletter.seeing import figures, host, readiness
 from newsletter.seeing.figures import Gauge
 from newsletter.seeing.kept import Kept
 from newsletter.seeing.readiness import OK, Readiness, Storage
 from newsletter.settings import Settings
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -58,20 +60,20 @@ class Watch:
             ("check",),
             [((name,), float(word == OK)) for name, word in found.checks.items()],
         )
-        tick = machine.tick(self.settings)
+        tick = host.tick(self.settings) if self.settings.clock == "embedded" else None
         if tick is not None:
-            says = "When the clock of this host ticked last."
-            yield Gauge("clock_tick_timestamp_seconds", says, (), [((), tick.at)])
+            yield figures.ticked(tick.at)
         yield Gauge(
             "disk_free_bytes",
             "Free on the disk of INSTANCE_DIR.",
             (),
-            [((), float(machine.room(self.settings.instance_dir).free))],
+            [((), float(host.room(self.settings.instance_dir).free))],
         )
 
     def _look(self) -> list[Gauge]:
         try:
             with self._database.read() as session:
                 return figures.look(session, self.settings, datetime.now(UTC))
-        except (SQLAlchemyError, *UNAVAILABLE):
+        except (SQLAlchemyError, *UNAVAILABLE) as error:
+            log.warning("The figures of the database cannot be read: %s.", type(error).__name__)
             return []

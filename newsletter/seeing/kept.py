@@ -1,10 +1,12 @@
 """A value that is made anew now and then, by one thread at a time, and not waited for too long."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+log = logging.getLogger(__name__)
 Value = TypeVar("Value")
 
 
@@ -13,7 +15,8 @@ class Kept(Generic[Value]):
     gets None after `patience` seconds, and no second thread is spent on it."""
 
     def __init__(self, make: Callable[[], Value], seconds: float, patience: float) -> None:
-        """A value younger than `seconds` is not made anew; `make` catches its own errors."""
+        """A value younger than `seconds` is not made anew. None stands for an error, too, which the
+        log tells."""
         self._make, self._seconds, self._patience = make, seconds, patience
         self._turn = threading.Lock()
         self._done = threading.Event()
@@ -38,7 +41,11 @@ class Kept(Generic[Value]):
         return self._value if done.wait(left) else None
 
     def _run(self, done: threading.Event) -> None:
-        value = self._make()
+        value = None
+        try:
+            value = self._make()
+        except Exception:  # who asks next tries again
+            log.exception("What is kept could not be made anew.")
         with self._turn:
             self._value, self._made_at, self._running = value, time.monotonic(), False
         done.set()

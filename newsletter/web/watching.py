@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, abort, current_app, request
 
 from newsletter import metrics
-from newsletter.seeing import Watch
+from newsletter.seeing.glance import Watch
 from newsletter.seeing.listening import answer
 from newsletter.settings import Settings
 from newsletter.tracing import bound, reference

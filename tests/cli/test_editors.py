@@ -12,7 +12,7 @@ from newsletter import audit
 from newsletter.app import create_app
 from newsletter.cli import main
 from newsletter.db import Database
-from newsletter.jobs import tasks
+from newsletter.jobs import nightly
 from newsletter.models import Editor, Notice, NoticeKind
 from newsletter.settings import Settings
 
@@ -120,7 +120,7 @@ def test_the_log_by_commands(database: Database) -> None:
 
 def test_the_log_is_compared_with_what_was_noted(settings: Settings, database: Database) -> None:
     run(*AN, "--role", "administrator")
-    tasks.note_log(database, settings)
+    nightly.note_log(database, settings)
     verdict = json.loads(run("audit", "verify", "--json").output)
     assert (verdict["lines"], verdict["noted"], verdict["broken"]) == (1, 1, None)
     assert "Compared with 1 noted" in run("audit", "verify").output

@@ -220,7 +220,8 @@ def test_a_body_in_chunks_is_a_body(call: Call, site: Serving) -> None:
     chunked = call(site).say(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
     whole = call(site).say(head + b"Content-Length: %d\r\n\r\n" % len(fields) + fields)
     answers = [
-        re.sub(rb"Date: .*?\r\n", b"", client.hear(b"</html>")) for client in (chunked, whole)
+        re.sub(rb"(Date|X-Request-ID): .*?\r\n", b"", client.hear(b"</html>"))
+        for client in (chunked, whole)
     ]
     assert answers[0] == answers[1]
     assert answers[0].startswith(b"HTTP/1.1 ")
@@ -266,6 +267,27 @@ def test_nonsense_gets_a_short_answer_and_the_end(
     heard = call(site).say(said).hear()
     assert heard.startswith(b"HTTP/1.1 %d " % status)
     assert heard.endswith(b"</html>\n")
+
+
+def test_alive_is_said_while_every_thread_waits_for_the_database(call: Call, site: Serving) -> None:
+    """And ready says that it is not, as soon as a thread is there to say it."""
+    fields = b"email=x%40voorbeeld.example"
+    body = FORM + b"Content-Length: %d\r\n\r\n" % len(fields) + fields
+    with contextlib.closing(sqlite3.connect(site.folder / "newsletter.db")) as database:
+        database.execute("BEGIN IMMEDIATE")  # who writes waits
+        asked = [
+            call(site).say(b"POST /nl/my-link HTTP/1.1\r\n" + HOST + body)
+            for _ in range(2 * THREADS)
+        ]
+        page = call(site).say(PAGE)
+        for _ in range(3):
+            alive = call(site).say(b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n").hear()
+            assert alive.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert alive.endswith(b"\r\n\r\nok\n")
+        assert page.waits()
+        database.rollback()
+    assert b"200 OK" in page.hear(b"</html>")
+    assert all(b"HTTP/1.1 " in one.hear(b"</html>") for one in asked)
 
 
 def test_a_client_that_hangs_up_leaves_nothing_behind(call: Call, site: Serving) -> None:

@@ -13,7 +13,7 @@ from newsletter import audit
 from newsletter.db import Database
 from newsletter.delivery.sender import utcnow
 from newsletter.doctor import machine
-from newsletter.doctor.machine import Room
+from newsletter.seeing.host import Room
 from newsletter.settings import Settings
 from tests.doctor.conftest import graded, said
 

@@ -18,7 +18,7 @@ import config
 from newsletter.db import Database
 from newsletter.issues.slots import take
 from newsletter.models import Issue, IssueState
-from newsletter.seeing import Watch
+from newsletter.seeing.glance import Watch
 from newsletter.settings import Settings
 
 FOLDER = config.PROJECT_DIR / "deploy" / "monitoring"

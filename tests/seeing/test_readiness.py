@@ -10,19 +10,20 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 from sqlalchemy import text
 
 from newsletter.db import Database, connect
-from newsletter.doctor import machine
 from newsletter.errors import FixSettings
-from newsletter.seeing import Listener, Watch, listen, readiness
+from newsletter.seeing import figures, host, readiness
+from newsletter.seeing.glance import Watch
 from newsletter.seeing.kept import Kept
+from newsletter.seeing.listening import Listener, listen
 from newsletter.seeing.readiness import Storage
 from newsletter.settings import Settings
+from tests.postgres import Server, Shared
 
 
 def test_a_current_database_is_ready(settings: Settings, database: Database) -> None:
@@ -31,24 +32,33 @@ def test_a_current_database_is_ready(settings: Settings, database: Database) -> 
     assert storage.look() == {"database": "ok", "migrations": "ok"}  # by what is remembered
 
 
-@pytest.mark.parametrize(("version", "word"), [("0005", "behind"), ("9999", "newer")])
+@pytest.mark.parametrize(
+    ("version", "floor", "word"),
+    [("0005", "", "behind"), ("9999", "", "ok"), ("9999", "9999", "newer")],
+)
 def test_a_schema_that_is_not_ours(
-    settings: Settings, database: Database, version: str, word: str
+    settings: Settings, database: Database, version: str, floor: str, word: str
 ) -> None:
+    """A newer program may have added to it, and may have taken away what this one needs."""
     storage = Storage(settings, database)
     assert storage.look()["migrations"] == "ok"
-    with database.write() as session:  # while this process runs
-        before = session.scalar(text("SELECT version_num FROM alembic_version"))
-        session.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": version})
-        if word == "newer":  # what adds only is no hindrance
-            session.execute(text("UPDATE schema_floor SET revision = :v"), {"v": version})
+    before = _versions(database, None)
+    _versions(database, (version, floor))  # while this process runs
     try:
         assert storage.look() == {"database": "ok", "migrations": word}
     finally:
-        with database.write() as session:
-            session.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": before})
-            session.execute(text("UPDATE schema_floor SET revision = ''"))
+        _versions(database, before)
     assert storage.look()["migrations"] == "ok"
+
+
+def _versions(database: Database, new: tuple[str, str] | None) -> tuple[str, str]:
+    """Revision and floor as they were."""
+    columns = ("alembic_version", "version_num"), ("schema_floor", "revision")
+    with database.write() as session:
+        found = [session.scalar(text(f"SELECT {name} FROM {table}")) for table, name in columns]
+        for (table, name), value in zip(columns, new or (), strict=False):
+            session.execute(text(f"UPDATE {table} SET {name} = :value"), {"value": value})
+    return str(found[0]), str(found[1])
 
 
 def test_an_empty_database_is_not_ready(settings: Settings, empty_url: str) -> None:
@@ -67,17 +77,37 @@ def test_a_server_that_is_gone_is_away_at_once(settings: Settings) -> None:
 
 
 @pytest.mark.postgresql
-def test_a_standby_only_reads(postgres: Any) -> None:
+def test_a_standby_only_reads(settings: Settings, postgres: Server) -> None:
     url = postgres.create("standby")
-    try:
-        database = connect(url)
-        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as one:
-            one.execute(text("ALTER DATABASE standby SET default_transaction_read_only = on"))
-        settings = dataclasses.make_dataclass("S", ["database_url"])(url)
-        assert Storage(settings, database).look()["database"] == "read-only"
-        database.engine.dispose()
-    finally:
-        postgres.drop("standby")
+    database = connect(url)
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as one:
+        one.execute(text("ALTER DATABASE standby SET default_transaction_read_only = on"))
+    database.engine.dispose()
+    found = Storage(dataclasses.replace(settings, database_url=url), database).look()
+    assert found == {"database": "read-only", "migrations": "unknown"}
+    postgres.drop("standby")
+
+
+@pytest.mark.postgresql
+def test_the_clock_of_many_hosts(settings: Settings, shared: Shared) -> None:
+    """Any worker that gave a sign lately, on whatever host."""
+    many = dataclasses.replace(settings, clock="workers", database_url=shared.emptied())
+    database = connect(many.database_url)
+    storage = Storage(many, database)
+    assert storage.look()["clock"] == "never"
+    for seconds, word in ((3600, "stuck"), (3, "ok")):
+        with database.write() as session:
+            beat = "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - :s)"
+            session.execute(text(beat), {"s": timedelta(seconds=seconds)})
+        assert storage.look()["clock"] == word
+    found = readiness.look(many, storage.look(), datetime.now(UTC))
+    assert found.checks == dict.fromkeys(readiness.CHECKS, "ok")
+    with database.read() as session:
+        gauges = {one.name: one for one in figures.look(session, many, datetime.now(UTC))}
+    assert dict(gauges["workers"].rows) == {("live",): 1, ("silent",): 1}
+    ((_, at),) = gauges["clock_tick_timestamp_seconds"].rows
+    assert abs(datetime.now(UTC).timestamp() - at) < 60
+    database.engine.dispose()
 
 
 # --- clock and disk -------------------------------------------------------------------------------
@@ -96,7 +126,7 @@ def test_the_clock_of_this_host(settings: Settings, lock: Path) -> None:
     with lock.open("a") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert readiness.clock(settings, now) == "ok"
-        long_ago = now - timedelta(seconds=machine.TICK_SECONDS + 5)
+        long_ago = now - timedelta(seconds=host.TICK_SECONDS + 5)
         os.utime(lock, (long_ago.timestamp(), long_ago.timestamp()))
         assert readiness.clock(settings, now) == "stuck"
 
@@ -104,16 +134,16 @@ def test_the_clock_of_this_host(settings: Settings, lock: Path) -> None:
 @pytest.mark.parametrize(
     ("room", "word"),
     [
-        (machine.Room(10**9, 5), "ok"),
-        (machine.Room(10**8, 5), "full"),
-        (machine.Room(10**9, 0), "full"),
-        (machine.Room(10**9, None), "ok"),
+        (host.Room(10**9, 5), "ok"),
+        (host.Room(10**8, 5), "full"),
+        (host.Room(10**9, 0), "full"),
+        (host.Room(10**9, None), "ok"),
     ],
 )
 def test_the_disk(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, room: machine.Room, word: str
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, room: host.Room, word: str
 ) -> None:
-    monkeypatch.setattr(machine, "room", lambda _folder: room)
+    monkeypatch.setattr(host, "room", lambda _folder: room)
     assert readiness.disk(settings) == word
 
 
@@ -142,6 +172,19 @@ def test_what_hangs_is_waited_for_once_and_by_one_thread() -> None:
         time.sleep(0.001)
     assert kept.get() == "at last"
     assert len(begun) == 1
+
+
+def test_an_error_is_none_and_is_tried_again() -> None:
+    found = iter([ValueError(), "then"])
+
+    def make() -> object:
+        one = next(found)
+        if isinstance(one, Exception):
+            raise one
+        return one
+
+    kept = Kept(make, seconds=0.0, patience=10.0)
+    assert [kept.get(), kept.get()] == [None, "then"]
 
 
 def test_what_is_fresh_is_not_made_anew() -> None:

@@ -9,7 +9,6 @@ from ipaddress import ip_address
 import click
 
 import config
-from newsletter import seeing
 from newsletter import settings as settings_module
 from newsletter.catcher import listen
 from newsletter.cli import first_start
@@ -18,6 +17,7 @@ from newsletter.cli.serve.server import Server
 from newsletter.db import Database, connect
 from newsletter.errors import FixContent, FixSettings
 from newsletter.schema import is_current, migrate
+from newsletter.seeing.listening import listen as listen_figures
 from newsletter.settings import Settings
 
 HOST = "127.0.0.1"
@@ -52,7 +52,7 @@ def command(port: int, host: str) -> None:
     settings = _at_port(settings, site.getsockname()[1])
     catcher = listen(settings.catcher_port) if settings.uses_catcher else None
     lmtp = listen_lmtp(settings.bounce_lmtp) if settings.bounce_lmtp else None
-    figures = seeing.listen(settings.metrics_port) if settings.metrics_port else None
+    figures = listen_figures(settings.metrics_port) if settings.metrics_port else None
     prepare(settings)
     Server(settings, site, catcher, lmtp, figures).run()
 

@@ -6,30 +6,25 @@ clocks one leads (its lock); of several catchers each may take a mail, into the 
 """
 
 import gc
-import hashlib
 import importlib
 import logging
 import os
 import signal
 import socket
 from collections.abc import Callable
-from dataclasses import fields
-from importlib.metadata import version
 from typing import Any
 
 import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
-from sqlalchemy import make_url
 
 from newsletter.catcher import FOLDER, Catcher, Store
-from newsletter.cli.logs import configuration
 from newsletter.cli.serve.lmtp import Intake
 from newsletter.cli.serve.turns import Turns
 from newsletter.db import Database
 from newsletter.jobs.timetable import Clock
-from newsletter.seeing import Listener
-from newsletter.settings import SECRETS, Settings
+from newsletter.seeing.listening import Listener
+from newsletter.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +60,9 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def load_config(self) -> None:
         """Called by gunicorn."""
+        from newsletter.cli import logs  # structlog takes long, and --help does not need it
+
+        self.told = logs.who(self.settings)
         options = {
             "bind": f"fd://{self.site.fileno()}",
             "workers": self.settings.web_processes,
@@ -73,7 +71,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "sendfile": False,  # it would wait for the client
             "graceful_timeout": GRACE + self.settings.grace_seconds,
             "control_socket_disable": True,
-            "logconfig_dict": configuration(self.settings),
+            "logconfig_dict": logs.configuration(self.settings),
             "when_ready": self._end_with_the_terminal,
             "post_worker_init": self._start_inside,
             "worker_exit": self._stop_inside,
@@ -102,7 +100,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.inside = _Inside(self.settings, worker.wsgi)
         self.inside.serve(self.catcher, self.lmtp, self.figures)
         self.inside.start()
-        log.info("started", extra=self._who() | {"worker": worker.age})
+        log.info("started", extra=self.told | {"worker": worker.age})
         if worker.age == 1:
             _say_where_to_look(self.settings)
 
@@ -113,24 +111,6 @@ class Server(BaseApplication):  # type: ignore[misc]
             signal.signal(name, signal.SIG_IGN)
         self.inside.stop()
         log.info("stopped", extra={"worker": worker.age})
-
-    def _who(self) -> dict[str, object]:
-        """What an operator compares between two starts; no secret is among it."""
-        url = make_url(self.settings.database_url)
-        return {
-            "version": version("newsletter"),
-            "settings": _digest(self.settings),
-            "database": url.get_backend_name(),
-            "processes": self.settings.web_processes,
-        }
-
-
-def _digest(settings: Settings) -> str:
-    """12 hexadecimal digits that change when a setting does, secrets aside."""
-    hidden = SECRETS | {"DATABASE_URL"}
-    shown = [f.name for f in fields(settings) if f.name.upper() not in hidden]
-    told = [(name, str(getattr(settings, name))) for name in shown]
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
 
 
 class _Inside:
