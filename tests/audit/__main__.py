@@ -14,7 +14,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="audit-") as place:
         folder = Path(place)
         environ = {"DESK_SECOND_FACTOR": "optional", "SECRET_KEY": scanning.KEY}
-        serving = Serving(folder / "instance", **environ).until_running()
+        serving = Serving(folder / "instance", patch=scanning.PATCH, **environ).until_running()
         try:
             bad |= scanning.audit(serving, folder)
             bad |= slowly.audit(serving)

@@ -19,7 +19,8 @@ NOT_IN_A_MAIL = {
     "static", "public.confirm_page", "public.never_page", "public.check_your_mail", "public.start",
     "data.page", "data.part", "data.export", "data.receipt", "data.erased", "data.new_address_page",
     "leaving.undo_page", "leaving.why_page", "preferences.part", "proof.stop_page", "proof.mail",
-    "api.challenge", "unasked.favicon", "unasked.robots", "unasked.site_map_part", "inbox.messages",
+    "api.challenge", "unasked.favicon", "unasked.robots", "unasked.security",
+    "unasked.site_map_part", "inbox.messages",
     "inbox.message", "inbox.html", "inbox.source",
 }  # fmt: skip
 EXAMPLES = {

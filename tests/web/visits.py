@@ -343,6 +343,7 @@ NO_PAGES = {
     "pictures.picture": "a picture",
     "unasked.favicon": "a picture",
     "unasked.robots": "for machines",
+    "unasked.security": "for machines",
     "unasked.site_map": "for machines",
     "unasked.site_map_part": "for machines",
     "feeds.atom": "for machines",
