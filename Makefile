@@ -54,6 +54,7 @@ bench-large: setup-dev ## The same, an issue for a million readers, and a millio
 
 chaos: setup-dev ## Kill the sender 200 times, and try 2000 courses of events (twenty minutes)
 	@$(BIN)/python -m tests.faults.chaos $(ARGS)
+	@$(BIN)/python -m tests.cluster.chaos
 	@HYPOTHESIS_EXAMPLES=$${HYPOTHESIS_EXAMPLES:-2000} exec $(BIN)/python -m pytest -n 0 -q \
 		--timeout 0 tests/issues/test_cursor.py tests/bounces/test_any_bytes.py
 

@@ -35,8 +35,19 @@ CONTENT_DIR = str(PROJECT_DIR / "content")
 # hosts, one does; what the others show and send reaches them through the database, and they keep
 # their copy of topics and pages in INSTANCE_DIR/content.
 CONTENT_HOST = True
+# Who does what is done by time, mailing first of all: embedded (`newsletter serve` itself; of all
+# hosts that share a database, one) or workers (`newsletter worker`, on any number of hosts, with
+# PostgreSQL; docs/WORKERS.md).
+CLOCK = "embedded"
 # Folder of everything this server writes: database, locks, caught mail.
 INSTANCE_DIR = str(PROJECT_DIR / "instance")
+# Folder of what no backup may put back: the fence, by which a copy of this server or a restored
+# backup is known, and the journal of who left (docs/RECOVERY.md). Best on another disk; empty:
+# INSTANCE_DIR/outside.
+OUTSIDE_DIR = ""
+# What names this machine, where /etc/machine-id is missing or shared, as in containers: any text
+# that another machine has not. Empty: /etc/machine-id.
+MACHINE_ID = ""
 # IANA zone that decides when a cadence is due and which dates readers see.
 TIMEZONE = "Europe/Brussels"
 # How many proxies in front of the site set X-Forwarded-For and -Proto (a number; 0: none).
@@ -213,6 +224,12 @@ SIGNUP_DOMAIN_RATE = "1000/hour"
 WORK_BITS = 16
 # Sites that may show our form in a frame, separated by blanks (CSP frame-ancestors); * is any.
 EMBED_ORIGINS = "*"
+# How many requests a token of the API may make, as 600/minute; half of them may come at once.
+API_RATE = "600/minute"
+# May endpoints, which are told of events, be on our own network, and without TLS (yes | no)? With
+# no, only addresses of the public internet are connected to. For development, or a program next
+# door.
+ENDPOINTS_INSIDE = False
 # How long the mailed link for export, erasure and a new address works, in hours.
 DATA_LINK_HOURS = 24.0
 # How long somebody who left can undo it by the goodbye notice, in days.

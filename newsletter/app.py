@@ -39,6 +39,7 @@ from newsletter.web import (
     webhooks,
 )
 from newsletter.web.accounts import gate, security
+from newsletter.web.api import problems
 from newsletter.web.desk import errors
 from newsletter.web.shortcut import Shortcut
 
@@ -86,7 +87,7 @@ def create_app(
     # built from the Host header.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    app.url_map.converters["issue"] = page.IssueNumber
+    app.url_map.converters |= {"issue": page.IssueNumber, "slug": page.Slug}
     parts = app.extensions["newsletter"] = page.State(
         settings=settings,
         database=database or connect(settings.database_url),
@@ -139,6 +140,8 @@ def _explain(error: HTTPException) -> Response | WsgiResponse:
     code = error.code or 500
     if code < 400:  # a redirect
         return error.get_response()
+    if problems.is_ours(request.path):
+        return problems.explained(error)
     if gate.on_desk(request.path):
         response = errors.explained(error, code)
     else:

@@ -14,8 +14,11 @@ from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy.orm import Session
 
 from newsletter import settings as settings_module
-from newsletter.db import Database, connect, migrate
+from newsletter.db import Database, connect
+from newsletter.schema import migrate
 from newsletter.settings import Settings
+from tests.faults.nursery import Nursery
+from tests.faults.programs import Forked
 from tests.postgres import OLDEST, Server, Shared, binaries, running
 from tests.shared import remember_routes, remember_statements
 
@@ -91,6 +94,13 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def birth() -> Iterator[Forked]:
+    """How programs of ours are started, where what matters is not the start itself."""
+    with contextlib.closing(Nursery()) as nursery:
+        yield Forked(nursery)
 
 
 @pytest.fixture(scope="session")

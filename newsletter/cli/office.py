@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 from newsletter import audit
 from newsletter import settings as settings_module
 from newsletter.content.library import Library
-from newsletter.db import Database, connect, is_current
+from newsletter.db import Database, connect
 from newsletter.delivery.sender import utcnow
 from newsletter.errors import FixSettings
 from newsletter.issues import sharing
+from newsletter.schema import is_current
 from newsletter.settings import Settings
 
 

@@ -300,6 +300,7 @@ class Sender:
             self._stop_by = time.monotonic()  # nothing more can be recorded: nothing more goes
             self._settled[:0] = settled  # but what is known may be, at the last try
             raise
+        self._problem = self._problem or answer.problem
         if wanted:
             self._rows.extend(answer.batch.rows)
             self._exhausted = self.asking or not answer.batch.more

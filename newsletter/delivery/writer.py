@@ -14,10 +14,13 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
+from newsletter import fence
 from newsletter.db import UNAVAILABLE, Database
 from newsletter.delivery import ledger, throttle
 from newsletter.delivery.ledger import Batch, Claim, Settled
 from newsletter.delivery.outcomes import Outcome
+from newsletter.errors import TryLater
+from newsletter.fence import Mark
 from newsletter.settings import Settings
 
 NOTHING = Batch()
@@ -48,6 +51,7 @@ class Answer:
 
     opened: set[int]
     batch: Batch = NOTHING
+    problem: TryLater | None = None  # why the batch is not given out; it goes back with the lease
 
 
 class Writer:
@@ -102,7 +106,7 @@ class Writer:
         self._connection = None
 
     def _commit_once(self, order: Order) -> Answer:
-        now = self._clock()
+        now, mark = self._clock(), None
         if self._connection is None:
             self._connection = self._database.engine.connect()
         with self._database.transaction(self._connection, single=order.is_plain) as connection:
@@ -119,15 +123,33 @@ class Writer:
                 ledger.park(connection, self._lease_id, delivery_id, reason, now)
             if order.given_back:
                 ledger.give_back(connection, self._lease_id, order.given_back)
-            slower = {row.domain for row in order.settled if row.outcome is Outcome.SLOW_DOWN}
-            if not (order.claim or slower):
-                return Answer(opened)
-            with Session(connection, expire_on_commit=False) as session:
-                batch = self._claim(session, order.claim, now) if order.claim else NOTHING
-                for domain in sorted(slower):  # after the claim: rates are locked in one order
-                    throttle.slow(session, self._settings, domain, now)
-                session.flush()
-                return Answer(opened, batch)
+            batch = self._claim_and_slow(connection, order, now)
+            if batch.rows:
+                mark = fence.advance(connection, self._settings)
+        return self._noted(Answer(opened, batch), mark)
+
+    def _claim_and_slow(self, connection: Connection, order: Order, now: datetime) -> Batch:
+        slower = {row.domain for row in order.settled if row.outcome is Outcome.SLOW_DOWN}
+        if not (order.claim or slower):
+            return NOTHING
+        with Session(connection, expire_on_commit=False) as session:
+            batch = self._claim(session, order.claim, now) if order.claim else NOTHING
+            for domain in sorted(slower):  # after the claim: rates are locked in one order
+                throttle.slow(session, self._settings, domain, now)
+            session.flush()
+        return batch
+
+    def _noted(self, answer: Answer, mark: Mark | None) -> Answer:
+        """What was claimed may be used once the file outside knows it, too."""
+        try:
+            if mark:
+                fence.note(self._settings, mark)
+        except OSError as error:
+            why = (
+                f"The fence (OUTSIDE_DIR) cannot be written now: {error.strerror}; nothing is lost."
+            )
+            return Answer(answer.opened, NOTHING, TryLater(why))
+        return answer
 
     def _claim(self, session: Session, wanted: Claim, now: datetime) -> Batch:
         return ledger.claim(session, self._settings, self._lease_id, wanted, now)

@@ -5,8 +5,9 @@ from pathlib import Path
 from sqlalchemy import make_url, text
 from sqlalchemy.engine import Connection
 
-from newsletter.db import Database, is_current
+from newsletter.db import Database
 from newsletter.doctor.lines import Line, fail, found, ok, warn
+from newsletter.schema import is_current
 from newsletter.settings import Settings
 
 OLDEST = 15  # PostgreSQL, major version

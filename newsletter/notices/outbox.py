@@ -151,6 +151,16 @@ def remove(session: Session, subscriber_ids: Sequence[int]) -> None:
     session.execute(delete(Notice).where(Notice.subscriber_id.in_(subscriber_ids)))
 
 
+def withdraw_waiting(session: Session, now: datetime) -> int:
+    """Of a copy, or a restored backup: letters that wait may have gone long ago. Those for the
+    editors stay, since a second one does no harm. Returns how many are dropped."""
+    waiting = (Notice.state == NoticeState.WAITING, Notice.kind.not_in(TO_EDITORS))
+    dropped = {"state": NoticeState.DROPPED, "settled_at": now, "reply": "withdrawn when adopted"}
+    empty: dict[str, Any] = {"email": None, "facts": {}}
+    gone = update(Notice).where(*waiting).values(**dropped, **empty).returning(Notice.id)
+    return len(session.scalars(gone).all())
+
+
 def remove_settled(session: Session, before: datetime, limit: int) -> int:
     """Delete at most `limit` notices that were settled before this moment; returns how many."""
     old = select(Notice.id).where(Notice.settled_at < before).limit(limit)

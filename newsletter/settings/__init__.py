@@ -41,9 +41,12 @@ class Settings:
     database_url: str
     content_dir: Path
     instance_dir: Path
+    outside_dir: Path
+    machine_id: str
     timezone: ZoneInfo
     trusted_proxies: int
     content_host: bool
+    clock: str
     web_processes: int
     mail_server: str
     mail_port: int
@@ -114,6 +117,8 @@ class Settings:
     signup_domain_rate: Rate | None
     work_bits: int
     embed_origins: str
+    api_rate: Rate
+    endpoints_inside: bool
     data_link_hours: float
     undo_days: int
     desk_second_factor: str
@@ -256,6 +261,8 @@ def _contradictions(values: dict[str, Any]) -> list[str]:
         if values[f"{share}_warn"] > values[f"{share}_pause"]:
             name = share.upper()
             problems.append(f"{name}_WARN must not be larger than {name}_PAUSE.")
+    if values["clock"] == "workers" and not values["database_url"].startswith("postgresql"):
+        problems.append("CLOCK=workers needs a PostgreSQL database in DATABASE_URL.")
     plain = not (values["mail_use_tls"] or values["mail_use_ssl"] or values["mail_allow_plaintext"])
     if values["mail_server"] and plain and values["mail_server"] not in LOOPBACK:
         problems.append(
@@ -323,6 +330,8 @@ def _complete(settings: Settings) -> Settings:
         changes["content_dir"] = settings.instance_dir / "content"
     if not settings.database_url:
         changes["database_url"] = f"sqlite:///{settings.instance_dir / 'newsletter.db'}"
+    if not settings.outside_dir:
+        changes["outside_dir"] = settings.instance_dir / "outside"
     if not settings.secret_keys:
         changes["secret_keys"] = (keys.development_key(settings.instance_dir / "secret_key"),)
     return replace(settings, **changes)

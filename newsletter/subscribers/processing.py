@@ -103,6 +103,12 @@ PURPOSES: Mapping[str, Purpose] = {
         INTEREST,
         "{origin_days} dagen nadat de browser laatst gezien werd",
     ),
+    "events": Purpose(
+        "een ander programma van de vereniging melden dat iemand zich in- of uitschreef, als "
+        "een beheerder dat vroeg: met een nummer, en alleen als die dat aanvinkte met het adres",
+        INTEREST,
+        "tot het gemeld is, hoogstens twee dagen",
+    ),
     "suppressions": Purpose(
         "een adres niet opnieuw schrijven na klacht, weigering, wissing of onbestelbaarheid",
         INTEREST,

@@ -15,7 +15,7 @@ from flask import Response, current_app, g, make_response, render_template, requ
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import ContentSecurityPolicy
-from werkzeug.routing import IntegerConverter
+from werkzeug.routing import IntegerConverter, UnicodeConverter
 
 from newsletter import i18n
 from newsletter.content.library import Library
@@ -64,6 +64,12 @@ class IssueNumber(IntegerConverter):
     """The number of an issue in an address: no more digits than every database can compare."""
 
     regex = "[1-9][0-9]{0,8}"
+
+
+class Slug(UnicodeConverter):
+    """The name of an item in an address of the API."""
+
+    regex = "[a-z0-9-]{1,200}"
 
 
 @dataclass(frozen=True, slots=True)

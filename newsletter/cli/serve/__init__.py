@@ -13,8 +13,9 @@ from newsletter.catcher import listen
 from newsletter.cli import first_start
 from newsletter.cli.serve.lmtp import listen as listen_lmtp
 from newsletter.cli.serve.server import Server
-from newsletter.db import Database, connect, is_current, migrate
+from newsletter.db import Database, connect
 from newsletter.errors import FixContent, FixSettings
+from newsletter.schema import is_current, migrate
 from newsletter.settings import Settings
 
 HOST = "127.0.0.1"

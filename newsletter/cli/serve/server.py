@@ -5,6 +5,7 @@ connection; a worker that dies is replaced by one with a clock and a catcher of 
 clocks one leads (its lock); of several catchers each may take a mail, into the same store.
 """
 
+import gc
 import importlib
 import os
 import signal
@@ -48,6 +49,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.turns = Turns()
         # Read before the fork: a worker that takes a dead one's place is there at once.
         self.site_module = importlib.import_module(SITE)
+        gc.freeze()  # and what workers never look through stays shared with them
         super().__init__()
 
     def load_config(self) -> None:
@@ -110,7 +112,7 @@ class _Inside:
         lmtp: socket.socket | None,
     ) -> None:
         self.database: Database = app.extensions["newsletter"].database
-        self.clock = Clock(settings, self.database)
+        self.clock = Clock(settings, self.database) if settings.clock == "embedded" else None
         store = Store(settings.instance_dir / FOLDER)
         self.servers: list[Catcher | Intake] = []
         if catcher:
@@ -121,10 +123,12 @@ class _Inside:
     def start(self) -> None:
         for server in self.servers:
             server.start()
-        self.clock.start()
+        if self.clock:
+            self.clock.start()
 
     def stop(self) -> None:
-        self.clock.stop()
+        if self.clock:
+            self.clock.stop()
         for server in self.servers:
             server.stop()
         self.database.engine.dispose()

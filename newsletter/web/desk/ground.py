@@ -45,6 +45,7 @@ SECTIONS = (
     Section("desk.subscribers", _("Abonnees"), Role.PUBLISHER),
     Section("desk.log", _("Logboek"), Role.PUBLISHER),
     Section("desk.people", _("Mensen"), Role.ADMINISTRATOR),
+    Section("desk.programs", _("Programma’s"), Role.ADMINISTRATOR),
     Section("desk.settings", _("Instellingen"), Role.ADMINISTRATOR),
     Section("desk.account", _("Mijn account"), Role.WRITER),
 )
