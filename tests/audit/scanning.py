@@ -31,8 +31,6 @@ MODULES = (
 CRAWL, ATTACK = 60, 30  # seconds; the second for each module
 READERS = ("/nl/", "/en/", "/nl/signup", "/nl/my-link", "/nl/search?q=a", "/nl/for-your-site")
 EDITORS = ("/desk/", "/desk/items", "/desk/issues", "/desk/people", "/desk/subscribers")
-# wapiti presses every button: without this one, the rest would be tried from outside.
-PATCH = "from flask_security import views\nviews.logout = lambda: ''"
 
 
 def audit(serving: Serving, folder: Path) -> bool:
@@ -63,7 +61,7 @@ def found(report: dict[str, Any]) -> list[tuple[int, str]]:
 
 
 def cookies(serving: Serving) -> dict[str, Any]:
-    """The session of an administrator, as wapiti reads cookies."""
+    """The session of an administrator, as wapiti reads cookies (it has its own names of hosts)."""
     environ = {"SECRET_KEY": KEY, "INSTANCE_DIR": str(serving.folder)}
     settings = settings_module.load(environ, serving.folder / "no.env")
     settings = replace(settings, base_url=serving.url)
@@ -79,7 +77,7 @@ def cookies(serving: Serving) -> dict[str, Any]:
     serializer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
     value = serializer.dumps(values | {"csrf_token": secrets.token_hex(20)})
     cookie = {"value": value, "expires": None, "secure": False, "version": 0}
-    return {"localhost": {"/": {app.config["SESSION_COOKIE_NAME"]: cookie}}}
+    return {".localhost.local": {"/": {app.config["SESSION_COOKIE_NAME"]: cookie}}}
 
 
 def _scan(

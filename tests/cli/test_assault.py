@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.serving import SECONDS, Serving
 from tests.cli.test_slow_clients import FORM, HOST, ask_as_people_do
+from tests.faults.programs import Birth
 
 PROGRAM = shutil.which("slowhttptest")
 # Slow heads, slow bodies, who reads slowly, and who asks for all ranges at once.
@@ -22,10 +23,10 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    serving = Serving(tmp_path_factory.mktemp("site") / "instance")
+def site(birth: Birth, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    serving = Serving(birth, tmp_path_factory.mktemp("site") / "instance")
     yield serving.until_running()
-    serving.kill()
+    serving.process.end()
 
 
 def memory(serving: Serving) -> int:
