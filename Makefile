@@ -15,7 +15,12 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --no-input --disable-pip-ver
 DANGERS := --quiet --recursive --severity-level medium newsletter config.py wsgi.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test axe standards lint format bench bench-large chaos audit setup setup-dev lock clean
+VERSION ?= HEAD
+RESTORE ?=
+
+.PHONY: help run demo test axe standards lint format bench bench-large chaos audit setup setup-dev \
+	lock upgrade rollback clean
+
 
 help: ## Say what each command does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -75,6 +80,12 @@ lock: ## Choose the exact versions again, after a change in pyproject.toml
 	"$$tmp/venv/bin/python" -m pip install --quiet --no-input --disable-pip-version-check 'uv~=0.13'; \
 	$(call compile,--group build,requirements.lock); \
 	$(call compile,--group build --group dev --constraint requirements.lock,requirements-dev.lock)
+
+upgrade: ## On a server, as root: release VERSION, with a backup before (docs/DEPLOY.md)
+	@exec deploy/upgrade upgrade "$(VERSION)"
+
+rollback: ## On a server, as root: the release of before; RESTORE=FILE puts a backup back, too
+	@exec deploy/upgrade rollback "$(RESTORE)"
 
 clean: ## Remove .venv and the caches; what the program wrote in instance/ stays
 	@rm -rf $(VENV) build ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache \

@@ -56,6 +56,19 @@ TRUSTED_PROXIES = 0
 # is enough. One of them sends the mail.
 WEB_PROCESSES = 1
 
+# --- seeing what it does (docs/MONITORING.md) -----------------------------------------------------
+# Which lines of the program's own log are written: debug | info | warning | error. Empty: the
+# server and workers write info; commands only warnings, as plain text.
+LOG_LEVEL = ""
+# How: console (for people) | json (one object a line, for collectors).
+LOG_FORMAT = "console"
+# Who may read /metrics on the site: whoever sends this word of 32 characters or more, as
+# "Authorization: Bearer …". Empty: nobody, the page is not there.
+METRICS_TOKEN = ""
+# A TCP port on 127.0.0.1 where the server and workers show /metrics, /readyz and /healthz without a
+# word, for a collector on the same machine; 0: none.
+METRICS_PORT = 0
+
 # --- mail: the relay (Flask-Mail's names) ---------------------------------------------------------
 # Host name of the SMTP relay. Empty, in development only: the local mail catcher.
 MAIL_SERVER = ""

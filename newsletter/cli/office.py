@@ -58,6 +58,10 @@ def open_database(settings: Settings) -> Database:
 def open_office() -> Office:
     """Read the settings and open the database; raises FixSettings when it is not migrated."""
     settings = settings_module.load()
+    if settings.log_level:  # else a command says what it has to say itself
+        from newsletter.cli import logs
+
+        logs.set_up(settings)
     database = open_database(settings)
     if not is_current(database):
         raise FixSettings("The database has not the newest schema; run `newsletter migrate`.")

@@ -7,6 +7,7 @@ then costs one disk write for many messages.
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from newsletter import fence
+from newsletter import fence, metrics
 from newsletter.db import UNAVAILABLE, Database
 from newsletter.delivery import ledger, throttle
 from newsletter.delivery.ledger import Batch, Claim, Settled
@@ -62,6 +63,7 @@ class Writer:
     ) -> None:
         self._database, self._settings, self._lease_id = database, settings, lease_id
         self._clock = clock
+        self._own = metrics.own_domains(settings)
         self._connection: Connection | None = None
         self._renewed_at = time.monotonic()
         self.lost = False  # the lease was taken away: nothing of this process counts any more
@@ -74,8 +76,11 @@ class Writer:
     def commit(self, order: Order, give_up_at: Callable[[], float]) -> Answer:
         """Try until it holds, with the outcomes in hand, until that moment (monotonic)."""
         while True:
+            started = time.monotonic()
             try:
-                return self._commit_once(order)
+                answer = self._commit_once(order)
+                self._count(order, time.monotonic() - started)
+                return answer
             except UNAVAILABLE:  # locked, read-only, restarted, full
                 self.close()
                 if time.monotonic() > give_up_at():
@@ -84,6 +89,12 @@ class Writer:
             except BaseException:
                 self.close()  # whatever state it was left in
                 raise
+
+    def _count(self, order: Order, seconds: float) -> None:
+        metrics.COMMITS.observe(seconds, "claim" if order.claim else "settle")
+        found = Counter((row.outcome, row.domain) for row in order.settled)
+        for (outcome, domain), times in found.items():
+            metrics.MESSAGES.add(outcome, metrics.domain_class(domain, self._own), times=times)
 
     def keep_lease(self) -> None:
         """Say that this process lives, when it is time to."""

@@ -3,14 +3,16 @@
 One table, for both clocks: the embedded one (`timetable`) and that of many hosts (`cluster`).
 """
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
+from newsletter import metrics
 from newsletter.content.library import Library
 from newsletter.db import Database
 from newsletter.delivery.breaker import Breaker
@@ -19,6 +21,7 @@ from newsletter.jobs import counting, nightly, reclaiming, reports, seeds, shari
 from newsletter.jobs.mailboxes import Postbox
 from newsletter.settings import Settings
 from newsletter.settings.mailboxes import Maildir
+from newsletter.tracing import bound, reference
 
 log = logging.getLogger(__name__)
 
@@ -181,15 +184,29 @@ class Duties:
         name = task.__name__
         if self.stopping.is_set() or time.monotonic() < self._rest_until.get(name, 0):
             return
+        with self._seen(name):
+            self._try(task, name)
+
+    def _try(self, task: Callable[[], None], name: str) -> None:
         try:
             task()
             self._last_problem.pop(name, None)
         except NewsletterError as error:
+            metrics.TASK_PROBLEMS.add(name, "problem")
             self._say_once(name, str(error))
             rest = min(REST_SECONDS, self.settings.relay_rest_seconds)
             self._rest_until[name] = time.monotonic() + rest
         except Exception:
+            metrics.TASK_PROBLEMS.add(name, "failure")
             log.exception("The clock's task %s failed; it is tried again.", name)
+
+    @contextlib.contextmanager
+    def _seen(self, name: str) -> Iterator[None]:
+        """One run: timed, and its lines in the log carry a reference."""
+        started = time.monotonic()
+        with bound(task=name, run=reference()):
+            yield
+        metrics.TASK_SECONDS.observe(time.monotonic() - started, name)
 
     def _say_once(self, name: str, problem: str) -> None:
         if self._last_problem.get(name) != problem:

@@ -11,12 +11,13 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from newsletter import audit, fence, notices
+from newsletter import audit, fence, metrics, notices
 from newsletter.content.library import Library
 from newsletter.db import UNAVAILABLE, Database
 from newsletter.delivery import ledger
 from newsletter.delivery.breaker import Breaker
-from newsletter.delivery.sender import Run, Sender, utcnow
+from newsletter.delivery.run import Run
+from newsletter.delivery.sender import Sender, utcnow
 from newsletter.delivery.writer import wait_for_others
 from newsletter.errors import FixSettings, NewsletterError, TryLater
 from newsletter.issues import holding, publishing, slots
@@ -53,6 +54,7 @@ def settle_signups(database: Database, settings: Settings, stop: threading.Event
     while full and not stop.is_set():
         with database.write() as session:
             count = settling.settle_requests(session, settings, utcnow(), SETTLED_TOGETHER)
+        metrics.SIGNUPS.add(times=count)
         settled, full = settled + count, count == SETTLED_TOGETHER
     return settled
 

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from newsletter import suppression
+from newsletter import metrics, suppression
 from newsletter.db import Database, Plain
 from newsletter.delivery import message
 from newsletter.delivery.message import Content
@@ -282,7 +282,11 @@ def _carry(
     sender = paths.of(Sent.NOTICE, claimed.notice.id)
     reply = relay.deliver(recipient, content, sender)  # no transaction is open here
     with database.write() as session:
-        return _record(session, claimed.notice, reply, now)
+        outcome = _record(session, claimed.notice, reply, now)
+    metrics.NOTICES.add(outcome)
+    if outcome is Outcome.ACCEPTED:
+        metrics.NOTICE_LAG.observe(max(0.0, (now - claimed.notice.created_at).total_seconds()))
+    return outcome
 
 
 def _message(settings: Settings, claimed: _Claimed) -> tuple[str, bytes]:

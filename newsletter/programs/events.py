@@ -164,7 +164,7 @@ def _still(letter: Letter) -> tuple[ColumnElement[bool], ...]:
 def _addresses(session: Session, rows: Sequence[Event]) -> dict[int, str | None]:
     ids = [row.subscriber_id for row in rows if row.subscriber_id is not None]
     found = select(Subscriber.id, Subscriber.email).where(Subscriber.id.in_(ids))
-    return dict(session.execute(found).tuples().all())
+    return dict(session.execute(found).all())
 
 
 def _name(row: Event) -> str:

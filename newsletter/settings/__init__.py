@@ -24,6 +24,7 @@ from newsletter.settings.mailboxes import Account, Listener, Place
 from newsletter.settings.parsing import PARSERS, Parser, Rate, as_text
 
 SECRETS = {"SECRET_KEY", "SECRET_KEYS", "LEAKED_KEYS", "MAIL_PASSWORD", "OIDC_CLIENT_SECRET"}
+SECRETS |= {"METRICS_TOKEN"}
 SECRETS |= webhooks.SECRETS
 SECRETS |= {"BOUNCE_MAILBOX_PASSWORD", "SEED_PASSWORDS"}
 # Somebody may have put a password into these, where it must not be.
@@ -48,6 +49,10 @@ class Settings:
     content_host: bool
     clock: str
     web_processes: int
+    log_level: str
+    log_format: str
+    metrics_token: str
+    metrics_port: int
     mail_server: str
     mail_port: int
     mail_use_tls: bool

@@ -29,7 +29,7 @@ class Row:
 def after(session: Session, id: int, limit: int) -> list[Row]:
     """At most so many with ids above `id`."""
     query = _QUERY.where(Subscriber.id > id).order_by(Subscriber.id).limit(limit)
-    return [_row(one, topics) for one, topics in session.execute(query).tuples()]
+    return [_row(one, topics) for one, topics in session.execute(query)]
 
 
 def one(session: Session, id: int) -> Row | None:

@@ -76,7 +76,7 @@ def cookies(serving: Serving) -> dict[str, Any]:
     values = {"_user_id": editor.fs_uniquifier, "desk": key, "fs_paa": time.time()}
     serializer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
     value = serializer.dumps(values | {"csrf_token": secrets.token_hex(20)})
-    cookie = {"value": value, "expires": None, "secure": False, "version": 0}
+    cookie = {"value": value, "expires": None, "secure": False, "port": None, "version": 0}
     return {".localhost.local": {"/": {app.config["SESSION_COOKIE_NAME"]: cookie}}}
 
 

@@ -21,9 +21,10 @@ from typing import Any, NoReturn
 from sqlalchemy.orm import configure_mappers
 
 import config
-from newsletter.db import connect, is_current
+from newsletter.db import connect
 from newsletter.delivery import throttle
 from newsletter.i18n import LOCALES, translations
+from newsletter.schema import is_current
 from newsletter.settings.parsing import Rate
 
 PARENT_DIED = 1  # PR_SET_PDEATHSIG of prctl(2)

@@ -237,7 +237,7 @@ def test_a_database_that_runs_is_not_restored_over(
 ) -> None:
     made = backup(planned, settings, tmp_path, now)
     clock = Clock(settings, planned)
-    assert clock.leads()
+    assert clock.leadership.of_all()
     with pytest.raises(FixRequest, match="stop it"):
         restoring.restore(settings, made.file, now, force=True)
     clock.stop()

@@ -24,7 +24,8 @@ NOT_IN_A_MAIL = {
     "api.start", "api.openapi", "api.docs",
     "unasked.favicon", "unasked.robots", "unasked.security",
     "unasked.site_map_part", "inbox.messages",
-    "inbox.message", "inbox.html", "inbox.source",
+    "inbox.message", "inbox.html", "inbox.source", "watching.healthz", "watching.readyz",
+    "watching.metrics",
 }  # fmt: skip
 EXAMPLES = {
     "locale": "fr", "number": "12", "slug": "elke-geboorte-telt", "name": "privacy",

@@ -25,6 +25,7 @@ def _do(operation: routes.Operation, **path: Any) -> Response:
     from newsletter.web.api import calls
 
     if operation.scope is None:
+        calls.query_of(operation)
         answered: Response = operation.load()(**path)
         return answered
     return calls.answer(operation, path)

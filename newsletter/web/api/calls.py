@@ -64,7 +64,7 @@ class Call:
         found = cursors.read(tokens, name, self.query.cursor)
         if found is None:
             error = {"detail": "is none of ours", "parameter": "cursor"}
-            raise Problem(422, "This cursor is not one of this list.", [error])
+            raise Problem(404, "There is no such place in this list; begin anew.", [error])
         return found
 
     def page(
@@ -81,7 +81,7 @@ class Call:
 def answer(operation: Operation, path: Mapping[str, Any]) -> Response:
     """Do what a request with a token asks. Raises Problem."""
     token, moment = _let_in(operation), now()
-    query = _query(operation)
+    query = query_of(operation)
     body = _body(operation)
     view = operation.load()
     if not operation.writes:
@@ -148,7 +148,8 @@ def _count(token: AccessToken, moment: datetime) -> None:
         raise Problem(429, f"This token asks too often; wait {wait} s.", headers=told)
 
 
-def _query(operation: Operation) -> Any:
+def query_of(operation: Operation) -> Any:
+    """What stands behind the question mark, as the shape of the operation. Raises Problem."""
     several = [name for name, values in request.args.lists() if len(values) > 1]
     if several:
         errors = [{"detail": "stands there twice", "parameter": name} for name in several]

@@ -126,6 +126,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
         answers["200"] = {**_done(operation), "description": "They were so already."}
     failed = {422, 503, *operation.also}
     failed |= {*TOKEN_PROBLEMS} if operation.scope else set()
+    failed |= {404} if "Paging" in operation.query else set()
     failed |= {*BODY_PROBLEMS} if operation.body else set()
     failed |= {400, 409} if operation.writes else set()
     for status in sorted(failed):

@@ -67,7 +67,7 @@ class Asked(BaseModel):
 class Paging(Asked):
     """Which page of a list."""
 
-    limit: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=MOST)] = Field(
+    limit: Annotated[int, Field(ge=1, le=MOST), BeforeValidator(_whole)] = Field(
         50, description="How many rows."
     )
     cursor: str | None = Field(None, description="`next` of the page before.", max_length=400)
