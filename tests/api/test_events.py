@@ -149,8 +149,7 @@ def test_after_a_rotation_the_older_secret_verifies_too(site: World, other: Rece
     older = endpoints.secret(tokens_of(site.settings), endpoint)
     settings = replace(
         site.settings,
-        secret_key="another key for tests that is long",
-        secret_key_fallbacks=(site.settings.secret_key,),
+        secret_keys=("another key for tests that is long", site.settings.secret_key),
     )
     newer = endpoints.secret(tokens_of(settings), endpoint)
     assert newer != older
