@@ -1,8 +1,8 @@
 """Endpoints: addresses of other people's programs that want to be told of events.
 
-The secret that signs what an endpoint is told is derived from SECRET_KEY and its nonce, so that the
-database holds nothing to sign with. After a rotation SECRET_KEY_FALLBACKS sign too: a receiver that
-knows the older secret goes on to recognise us.
+The secret that signs what an endpoint is told is derived from SECRET_KEYS and its nonce, so that
+the database holds nothing to sign with. Older keys sign too: a receiver that knows the older secret
+goes on to recognise us, unless the key leaked.
 """
 
 import base64
@@ -86,8 +86,8 @@ def secret(tokens: Tokens, endpoint: Endpoint) -> str:
 
 
 def keys(tokens: Tokens, endpoint: Endpoint) -> list[bytes]:
-    """What signs: the key behind `secret`, and those of earlier SECRET_KEYs."""
-    return tokens.keys(_name(endpoint))
+    """What signs: the key behind `secret`, and those of older SECRET_KEYS."""
+    return tokens.keys(_name(endpoint), leaked=False)
 
 
 def _name(endpoint: Endpoint) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, create_engine, make_url, text
+from sqlalchemy import URL, Connection, create_engine, func, make_url, select, table, text
 
 from newsletter.db import Database
 from newsletter.errors import FixRequest, FixSettings, TryLater
@@ -50,11 +50,8 @@ def counted(connection: Connection) -> dict[str, int]:
     """How many rows each table of the schema has."""
     query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
     names = connection.execute(text(query)).scalars().all()
-    quoted = connection.dialect.identifier_preparer.quote
-    return {
-        name: connection.execute(text(f"SELECT count(*) FROM {quoted(name)}")).scalar_one()  # noqa: S608
-        for name in names
-    }
+    count = select(func.count())
+    return {name: connection.scalar(count.select_from(table(name))) or 0 for name in names}
 
 
 def _prove(database: Database, url: URL, fresh: Path, counts: Mapping[str, int]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import inspect, text
+from sqlalchemy import exists, inspect, literal, select, table, text
 
 from newsletter import fence, journal
 from newsletter.db import Database, connect
@@ -93,7 +93,7 @@ def _is_used(settings: Settings, database: Database) -> bool:
     with database.engine.connect() as connection:
         names = {"subscribers", "issues"} & set(inspect(connection).get_table_names())
         return any(
-            connection.execute(text(f"SELECT EXISTS (SELECT 1 FROM {name})")).scalar()  # noqa: S608
+            connection.scalar(select(exists(select(literal(1)).select_from(table(name)))))
             for name in sorted(names)
         )
 

@@ -1,15 +1,18 @@
 """What browsers and search engines ask for without having been told to."""
 
+from datetime import timedelta
+
 from flask import Blueprint, Response, abort, make_response, send_from_directory
 
-from newsletter.i18n import DEFAULT
+from newsletter.i18n import DEFAULT, LOCALES
 from newsletter.issues import reading
 from newsletter.web import sitemap
 from newsletter.web.keeping import kept
-from newsletter.web.page import STATIC_DIR, looking, state
+from newsletter.web.page import STATIC_DIR, looking, now, state
 
 blueprint = Blueprint("unasked", __name__)
 
+CONTACT_AGE = timedelta(days=180)  # less than a year (RFC 9116 2.5.5)
 ICON_AGE = 7 * 24 * 3600  # seconds
 # Pages behind a link from a mail are one person's; the desk is the editors', the inbox a
 # developer's.
@@ -28,6 +31,21 @@ def favicon() -> Response:
 def robots() -> Response:
     """What search engines may read (RFC 9309): all but what is somebody's own."""
     response = make_response(f"{ROBOTS}\nSitemap: {state().links.base_url}/sitemap.xml\n")
+    response.content_type = "text/plain; charset=utf-8"
+    return response
+
+
+@blueprint.get("/.well-known/security.txt")
+def security() -> Response:
+    """Whom to tell of a hole (RFC 9116); SECURITY.md says how."""
+    settings = state().settings
+    lines = {
+        "Contact": f"mailto:{settings.org_email}",
+        "Expires": f"{now() + CONTACT_AGE:%Y-%m-%dT00:00:00Z}",
+        "Preferred-Languages": ", ".join(LOCALES),
+        "Canonical": f"{settings.base_url}/.well-known/security.txt",
+    }
+    response = make_response("".join(f"{name}: {value}\n" for name, value in lines.items()))
     response.content_type = "text/plain; charset=utf-8"
     return response
 

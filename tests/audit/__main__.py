@@ -1,9 +1,11 @@
 """`make audit`: what needs a network, or programs that are not Python's, and takes minutes."""
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 
+import config
 from tests.audit import packages, scanning, slowly
 from tests.cli.serving import Serving
 from tests.faults.programs import Fresh
@@ -14,13 +16,16 @@ def main() -> int:
     bad = packages.audit()
     with tempfile.TemporaryDirectory(prefix="audit-") as place:
         folder = Path(place)
+        shelf = shutil.copytree(config.CONTENT_DIR, folder / "content")  # a scanner writes in it
         environ = {"DESK_SECOND_FACTOR": "optional", "SECRET_KEY": scanning.KEY}
-        serving = Serving(Fresh(), folder / "instance", **environ).until_running()
+        environ["CONTENT_DIR"] = str(shelf)
+        serving = Serving(Fresh(), folder / "instance", module="tests.audit.lasting", **environ)
+        serving.until_running()
         try:
             bad |= scanning.audit(serving, folder)
             bad |= slowly.audit(serving)
         finally:
-            serving.process.kill()
+            serving.process.end()
     return int(bad)
 
 

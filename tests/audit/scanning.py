@@ -31,16 +31,13 @@ MODULES = (
 CRAWL, ATTACK = 60, 30  # seconds; the second for each module
 READERS = ("/nl/", "/en/", "/nl/signup", "/nl/my-link", "/nl/search?q=a", "/nl/for-your-site")
 EDITORS = ("/desk/", "/desk/items", "/desk/issues", "/desk/people", "/desk/subscribers")
-LEFT_ALONE = "/desk/sign-out"  # else the rest is tried from outside
 
 
 def audit(serving: Serving, folder: Path) -> bool:
     """Scan twice; True when something of medium level or higher was found."""
     program = shutil.which(PROGRAM)
     if program is None:
-        click.echo(
-            f"{PROGRAM} is missing, so the site was not scanned (Debian: apt-get install it)."
-        )
+        click.echo(f"{PROGRAM} is missing (Debian: apt-get install it): the site was not scanned.")
         return False
     jar = folder / "cookies.json"
     jar.write_text(json.dumps(cookies(serving)), "utf-8")
@@ -64,7 +61,7 @@ def found(report: dict[str, Any]) -> list[tuple[int, str]]:
 
 
 def cookies(serving: Serving) -> dict[str, Any]:
-    """The session of an administrator, as wapiti reads cookies."""
+    """The session of an administrator, as wapiti reads cookies (it has its own names of hosts)."""
     environ = {"SECRET_KEY": KEY, "INSTANCE_DIR": str(serving.folder)}
     settings = settings_module.load(environ, serving.folder / "no.env")
     settings = replace(settings, base_url=serving.url)
@@ -79,8 +76,8 @@ def cookies(serving: Serving) -> dict[str, Any]:
     values = {"_user_id": editor.fs_uniquifier, "desk": key, "fs_paa": time.time()}
     serializer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
     value = serializer.dumps(values | {"csrf_token": secrets.token_hex(20)})
-    cookie = {"value": value, "expires": None, "secure": False, "version": 0}
-    return {"localhost": {"/": {app.config["SESSION_COOKIE_NAME"]: cookie}}}
+    cookie = {"value": value, "expires": None, "secure": False, "port": None, "version": 0}
+    return {".localhost.local": {"/": {app.config["SESSION_COOKIE_NAME"]: cookie}}}
 
 
 def _scan(
@@ -92,8 +89,8 @@ def _scan(
         [
             *(program, "-u", starting[0], "--scope", "domain", "-m", MODULES, "--no-bugreport"),
             *(part for one in starting[1:] for part in ("-s", one)),
-            *("-x", serving.url + LEFT_ALONE, "--store-session", str(folder / "session")),
-            *("--store-config", str(folder / "config"), "-d", "3", "--max-links-per-page", "40"),
+            *("--store-session", str(folder / "session"), "--store-config", str(folder / "config")),
+            *("-d", "3", "--max-links-per-page", "40"),
             *("--max-files-per-dir", "10", "--max-parameters", "20"),
             *("--max-scan-time", str(CRAWL), "--max-attack-time", str(ATTACK)),
             *("-v", "1", "-f", "json", "-o", str(report), *more),

@@ -23,7 +23,7 @@ def audit(serving: Serving) -> bool:
     program = shutil.which(PROGRAM)
     if program is None:
         click.echo(
-            f"{PROGRAM} is missing, so slow clients were not tried (Debian: apt-get install it)."
+            f"{PROGRAM} is missing (Debian: apt-get install it): no slow clients were tried."
         )
         return False
     late = [_attacked(program, name, mode, serving) for name, mode in MODES.items()]

@@ -26,7 +26,7 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n"
 def site(birth: Birth, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     serving = Serving(birth, tmp_path_factory.mktemp("site") / "instance")
     yield serving.until_running()
-    serving.process.kill()
+    serving.process.end()
 
 
 def memory(serving: Serving) -> int:

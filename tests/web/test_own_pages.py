@@ -22,7 +22,8 @@ NOT_IN_A_MAIL = {
     "api.challenge", "api.subscribers", "api.subscriber", "api.items", "api.item", "api.issues",
     "api.issue", "api.deliveries", "api.statistics", "api.issue_statistics", "api.suppressions",
     "api.start", "api.openapi", "api.docs",
-    "unasked.favicon", "unasked.robots", "unasked.site_map_part", "inbox.messages",
+    "unasked.favicon", "unasked.robots", "unasked.security",
+    "unasked.site_map_part", "inbox.messages",
     "inbox.message", "inbox.html", "inbox.source", "watching.healthz", "watching.readyz",
     "watching.metrics",
 }  # fmt: skip

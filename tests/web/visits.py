@@ -344,6 +344,7 @@ NO_PAGES = {
     "pictures.picture": "a picture",
     "unasked.favicon": "a picture",
     "unasked.robots": "for machines",
+    "unasked.security": "for machines",
     "watching.healthz": "for machines",
     "watching.readyz": "for machines",
     "watching.metrics": "for machines",
