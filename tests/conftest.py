@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy.orm import Session
 
 from newsletter import settings as settings_module
-from newsletter.db import Database, connect, migrate
+from newsletter.db import Database, connect
+from newsletter.schema import migrate
 from newsletter.settings import Settings
 from tests.faults.nursery import Nursery
 from tests.faults.programs import Forked
@@ -30,6 +31,7 @@ LONG = [
     *("test_relay_faults.py", "test_processes.py", "test_process.py", "test_concurrency.py"),
     *("test_pausing.py", "test_store.py", "test_demo.py", "test_xss.py", "test_issues.py"),
     *("test_mail_screens.py", "test_slow_clients.py", "test_morning.py", "test_cursor.py"),
+    *("test_worker.py", "test_hosts.py", "test_phases.py"),
     *("test_guarding.py", "test_publishing.py", "test_road.py", "test_logs.py", "test_browser.py"),
 ]
 MISSING = {

@@ -14,6 +14,7 @@ from newsletter.i18n import COMMAND_LINE
 COMMANDS = {
     "serve": "newsletter.cli.serve",
     "demo": "newsletter.cli.demo",
+    "worker": "newsletter.cli.worker",
     "migrate": "newsletter.cli.migrate",
     "items": "newsletter.cli.items",
     "issues": "newsletter.cli.issues",
@@ -25,6 +26,9 @@ COMMANDS = {
     "editors": "newsletter.cli.editors",
     "bounces": "newsletter.cli.bounces",
     "audit": "newsletter.cli.audit",
+    "adopt": "newsletter.cli.adopt",
+    "backup": "newsletter.cli.backup",
+    "restore": "newsletter.cli.restore",
     "doctor": "newsletter.cli.doctor",
 }
 

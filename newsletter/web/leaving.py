@@ -48,7 +48,7 @@ def _gather(setup: BlueprintSetupState) -> None:
 
     def leave(wishes: Sequence[Wish]) -> list[bool | None]:
         with parts.database.write() as session:
-            return leaving.leave_all(session, wishes, now())
+            return leaving.leave_all(session, parts.settings, wishes, now())
 
     setup.app.extensions["leaving"] = Gathering(leave)
 

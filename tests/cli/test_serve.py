@@ -3,7 +3,6 @@
 import contextlib
 import email
 import email.policy
-import logging
 import os
 import re
 import signal
@@ -22,7 +21,6 @@ import config
 from newsletter import settings as settings_module
 from newsletter.cli.demo import browser
 from newsletter.cli.serve import prepare
-from newsletter.cli.serve.logs import Redacted
 from newsletter.db import Database, connect
 from newsletter.errors import FixSettings
 from newsletter.models import Issue, Subscriber
@@ -216,7 +214,7 @@ def test_a_busy_catcher_port_is_one_sentence(serve: Callable[..., Serving]) -> N
 def test_production_names_everything_that_is_missing(serve: Callable[..., Serving]) -> None:
     serving = serve(NEWSLETTER_ENV="production")
     assert serving.process.wait(SECONDS).code == 1
-    for name in ("SECRET_KEY", "BASE_URL", "MAIL_SERVER", "MAIL_DEFAULT_SENDER", "ORG_NUMBER"):
+    for name in ("SECRET_KEYS", "BASE_URL", "MAIL_SERVER", "MAIL_DEFAULT_SENDER", "ORG_NUMBER"):
         assert re.search(rf"^{name} must be set", serving.said, re.MULTILINE), name
     assert "Traceback" not in serving.said
 
@@ -275,25 +273,3 @@ def test_sample_readers_are_never_mailed_through_a_real_relay(tmp_path: Path) ->
     with connect(settings.database_url).read() as session:
         assert session.scalar(select(func.count()).select_from(Subscriber)) == 0
         assert session.scalar(select(func.count()).select_from(Issue)) == 0
-
-
-@pytest.mark.parametrize(
-    ("said", "written"),
-    [
-        ("Error in /u/AAAAAAABAGj-o1xS-2nR5zP0cHnGZ1mQ9w_x?x", "Error in /u/…?x"),
-        ("token=AAAAAAABAGj-o1xS-2nR5zP0cHnGZ1mQ9w_x.", "token=…."),
-        ("bounce+0000000001AB34567890abcdef123456@x.example", "…"),
-        ("(0000000001ab34567890abcdef1234)", "(…)"),
-        ("550 <ann.o'neil+x@voorbeeld.example>: no", "550 <…>: no"),
-        ('no "ann jansen"@voorbeeld.example here', "no … here"),
-        ("email=ann%40voorbeeld.example&x", "email=…&x"),
-        ("josé@münchen.example, x", "…, x"),
-        ("postgresql://me:word@host/name", "postgresql://me:…/name"),
-        ("in a_function_of_thirty_six_small_signs", None),
-        ("line 12, in settle_requests_of_the_whole_country", None),
-        ("    @contextmanager", None),
-    ],
-)
-def test_sec_11_a_log_line_holds_no_token_and_no_address(said: str, written: str | None) -> None:
-    record = logging.LogRecord("x", logging.ERROR, "", 0, "%s", (said,), None)
-    assert Redacted("%(message)s").format(record) == (said if written is None else written)
