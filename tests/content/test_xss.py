@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Route
+from playwright.sync_api import Browser, BrowserContext, Route
 
 from newsletter.content.markdown import ATTRIBUTES, TAGS, render
 from tests.content.test_sanitising import VECTORS, judge
@@ -155,9 +155,17 @@ def published() -> list[str]:
     return list(found)
 
 
-def run_in(browser: Browser, fragments: list[str]) -> tuple[list[str], list[str]]:
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One for all pages: a browser of its own for each takes longer than the page."""
+    context = browser.new_context()
+    yield context
+    context.close()
+
+
+def run_in(context: BrowserContext, fragments: list[str]) -> tuple[list[str], list[str]]:
     """What is wrong with a page of fragments, and what it did: scripts that ran, requests."""
-    page, did = browser.new_page(), list[str]()
+    page, did = context.new_page(), list[str]()
     page.add_init_script(
         "for (const n of ['alert', 'confirm', 'prompt', 'print', 'open', 'fetch'])"
         " window[n] = () => console.log('ran ' + n);"
@@ -183,18 +191,18 @@ def run_in(browser: Browser, fragments: list[str]) -> tuple[list[str], list[str]
 
 
 @pytest.mark.browser
-def test_sec_15_no_generated_vector_runs_in_a_real_browser(browser: Browser) -> None:
+def test_sec_15_no_generated_vector_runs_in_a_real_browser(context: BrowserContext) -> None:
     vectors = generated()
     assert len(set(vectors)) > 4000
-    assert run_in(browser, [render(one, anchor="slug").html for one in vectors]) == ([], [])
+    assert run_in(context, [render(one, anchor="slug").html for one in vectors]) == ([], [])
 
 
 @pytest.mark.browser
-def test_sec_15_no_published_vector_runs_in_a_real_browser(browser: Browser) -> None:
+def test_sec_15_no_published_vector_runs_in_a_real_browser(context: BrowserContext) -> None:
     pytest.importorskip("brs_kb", reason="the collections of brs-kb are not installed")
     vectors = published()
     assert len(vectors) > 1000
-    assert run_in(browser, [render(one, anchor="slug").html for one in vectors]) == ([], [])
+    assert run_in(context, [render(one, anchor="slug").html for one in vectors]) == ([], [])
 
 
 @pytest.mark.browser
@@ -204,8 +212,8 @@ def test_sec_15_no_published_vector_runs_in_a_real_browser(browser: Browser) -> 
      "<a href=javascript:alert(1)>x</a>", "</div><p>out of the box", "<p style=color:red>x",
      "<p onfocus=alert(1)>x"],
 )  # fmt: skip
-def test_the_judge_sees_what_is_wrong(browser: Browser, bad: str) -> None:
-    wrong, did = run_in(browser, ["<p>goed</p>", bad])
+def test_the_judge_sees_what_is_wrong(context: BrowserContext, bad: str) -> None:
+    wrong, did = run_in(context, ["<p>goed</p>", bad])
     assert wrong or did
 
 

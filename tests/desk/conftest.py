@@ -85,14 +85,21 @@ class Desk:
         **options: Any,
     ) -> BrowserContext:
         """A browser in which who has this role is signed in, or which has this `session`."""
+        options = {"viewport": DESK, "reduced_motion": "reduce", "locale": "nl-BE"} | options
+        context = browser.new_context(base_url=self.settings.base_url, **options)
+        self.sign_in(context, role, session)
+        return context
+
+    def sign_in(
+        self, context: BrowserContext, role: Role, session: Mapping[str, Any] | None = None
+    ) -> None:
+        """Make the browser another person's, who has this role or this `session`."""
         serializer = self.app.session_interface.get_signing_serializer(self.app)  # type: ignore[attr-defined]
         values = self._session(role) if session is None else dict(session)
         value = serializer.dumps(values | {"csrf_token": secrets.token_hex(20)})
-        options = {"viewport": DESK, "reduced_motion": "reduce", "locale": "nl-BE"} | options
-        context = browser.new_context(base_url=self.settings.base_url, **options)
         name = self.app.config["SESSION_COOKIE_NAME"]
+        context.clear_cookies()
         context.add_cookies([{"name": name, "value": value, "url": self.settings.base_url}])
-        return context
 
     def _session(self, role: Role) -> dict[str, Any]:
         editor, key = self.editor(role), secrets.token_urlsafe(32)

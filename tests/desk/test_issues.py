@@ -397,7 +397,8 @@ def test_the_warm_up_says_before_and_while_it_runs_until_when_it_takes(
 ) -> None:
     monkeypatch.setattr(warming, "START", 1)
     room = open_newsroom(warmup_days=7, late_hours=1.0)
-    room.shelf.put("bron", deadline=f"{datetime.now(UTC):%Y-%m-%d}")
+    today = datetime.now(room.desk.settings.timezone)  # items have days of our own zone
+    room.shelf.put("bron", deadline=f"{today:%Y-%m-%d}")
     client, path = room.desk(Role.PUBLISHER), f"/desk/issues/{room.issue()}"
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
     pages = [

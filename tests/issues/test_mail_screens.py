@@ -1,10 +1,12 @@
 """The mail as it is seen in Chromium: at three widths, light, dark, without images or styles.
 
-The pictures land in build/screens/ for a person to look at. UPDATE_PICTURES=1 also writes
-docs/images: issue.png, the picture in README, and the top of each of the others.
+With SCREENS=1 pictures land in build/screens/ for a person to look at. UPDATE_PICTURES=1 writes
+docs/images too: issue.png, the picture in README, and the top of each of the others.
 """
 
+import os
 import re
+from collections.abc import Iterator
 from typing import Literal
 
 import pytest
@@ -69,24 +71,28 @@ def _answer(route: Route) -> None:
         route.abort()
 
 
+@pytest.fixture(scope="module")
+def window(browser: Browser) -> Iterator[Page]:
+    """One page for all mails: a browser of its own for each takes longer than looking at it."""
+    page = browser.new_page()
+    yield page
+    page.close()
+
+
 def _open(
-    browser: Browser,
-    html: str,
-    width: int,
-    scheme: Scheme = "light",
-    *,
-    images: bool = True,
-    scale: int = 1,
+    page: Page, html: str, width: int, scheme: Scheme = "light", *, images: bool = True
 ) -> Page:
-    page = browser.new_page(
-        viewport={"width": width, "height": 1100}, color_scheme=scheme, device_scale_factor=scale
-    )
+    page.set_viewport_size({"width": width, "height": 1100})
+    page.emulate_media(color_scheme=scheme)
+    page.unroute_all()
     page.route("**/*", _answer if images else lambda route: route.abort())
     page.set_content(html, wait_until="load")
     return page
 
 
 def _save(page: Page, name: str) -> None:
+    if not renews() and "SCREENS" not in os.environ:
+        return
     SCREENS.mkdir(parents=True, exist_ok=True)
     shot = page.screenshot(path=SCREENS / f"{name}.png", full_page=True)
     if renews():
@@ -107,26 +113,24 @@ def _low_contrast(page: Page) -> list[str]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 600, 1200])
 def test_htm_14_15_it_fits_and_can_be_read(
-    browser: Browser, html: str, width: int, scheme: Scheme
+    window: Page, html: str, width: int, scheme: Scheme
 ) -> None:
-    page = _open(browser, html, width, scheme)
+    page = _open(window, html, width, scheme)
     _save(page, f"mail-{width}-{scheme}")
     assert page.evaluate(OVERFLOW) == 0
     assert page.evaluate(UNDERSIZED) == []
     assert _low_contrast(page) == []
-    page.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_prv_17_htm_13_axe_finds_nothing(browser: Browser, html: str, scheme: Scheme) -> None:
-    page = _open(browser, html, 600, scheme)
+def test_prv_17_htm_13_axe_finds_nothing(window: Page, html: str, scheme: Scheme) -> None:
+    page = _open(window, html, 600, scheme)
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
-    page.close()
 
 
-def test_without_images_the_picture_is_told(browser: Browser, html: str) -> None:
-    page = _open(browser, html, 320, images=False)
+def test_without_images_the_picture_is_told(window: Page, html: str) -> None:
+    page = _open(window, html, 320, images=False)
     _save(page, "mail-320-no-images")
     assert page.evaluate(OVERFLOW) == 0
     picture = page.get_by_alt_text("Roeselare – Dogbo, Benin")
@@ -134,7 +138,6 @@ def test_without_images_the_picture_is_told(browser: Browser, html: str) -> None
     box = picture.bounding_box()
     assert box is not None
     assert box["height"] < 120  # as high as its words, and no empty field
-    page.close()
 
 
 @pytest.fixture
@@ -148,9 +151,9 @@ def pictured(settings: Settings) -> str:
     ("width", "scheme"), [(320, "light"), (320, "dark"), (600, "light"), (1200, "dark")]
 )
 def test_htm_15_pictures_are_as_wide_as_their_column(
-    browser: Browser, pictured: str, width: int, scheme: Scheme
+    window: Page, pictured: str, width: int, scheme: Scheme
 ) -> None:
-    page = _open(browser, pictured, width, scheme)
+    page = _open(window, pictured, width, scheme)
     _save(page, f"mail-{width}-pictures-{scheme}")
     assert page.evaluate(OVERFLOW) == 0
     above, within = (image.bounding_box() for image in page.query_selector_all("img"))
@@ -162,65 +165,58 @@ def test_htm_15_pictures_are_as_wide_as_their_column(
         assert box["width"] / box["height"] == pytest.approx(shape, rel=0.02)
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
-    page.close()
 
 
-def test_without_images_pictures_are_told_too(browser: Browser, pictured: str) -> None:
-    page = _open(browser, pictured, 320, images=False)
+def test_without_images_pictures_are_told_too(window: Page, pictured: str) -> None:
+    page = _open(window, pictured, 320, images=False)
     _save(page, "mail-320-pictures-off")
     assert page.evaluate(OVERFLOW) == 0
     for words in ("Tekening van een vallei", "Tekening van een compostbak"):
         box = page.get_by_alt_text(words).bounding_box()
         assert box
         assert box["height"] < 220  # as high as its words
-    page.close()
 
 
-def test_german_dates_keep_their_distance(browser: Browser, settings: Settings) -> None:
+def test_german_dates_keep_their_distance(window: Page, settings: Settings) -> None:
     edition = render_edition(settings, issue(), real_pieces(settings, "de"), "de")
-    page = _open(browser, GAP.sub("x", edition.html), 320)
+    page = _open(window, GAP.sub("x", edition.html), 320)
     _save(page, "mail-320-german")
     assert page.evaluate(OVERFLOW) == 0
     assert min(page.evaluate(GUTTERS)) >= 12
-    page.close()
 
 
 @pytest.mark.parametrize("width", [320, 600])
-def test_without_the_style_block_nothing_breaks(browser: Browser, html: str, width: int) -> None:
+def test_without_the_style_block_nothing_breaks(window: Page, html: str, width: int) -> None:
     """As Gmail shows it for other people's accounts."""
-    page = _open(browser, re.sub(r"<style.*?</style>", "", html, flags=re.DOTALL), width)
+    page = _open(window, re.sub(r"<style.*?</style>", "", html, flags=re.DOTALL), width)
     _save(page, f"mail-{width}-no-style-block")
     assert page.evaluate(OVERFLOW) == 0
     assert _low_contrast(page) == []
-    page.close()
 
 
-def test_with_all_styles_stripped_the_order_still_reads(browser: Browser, html: str) -> None:
+def test_with_all_styles_stripped_the_order_still_reads(window: Page, html: str) -> None:
     bare = re.sub(r"<style.*?</style>|\sstyle=\"[^\"]*\"", "", html, flags=re.DOTALL)
-    page = _open(browser, bare, 320)
+    page = _open(window, bare, 320)
     _save(page, "mail-320-no-styles")
     text = page.inner_text("body")
     stations = ["Fiabel", "Roeselare en Dogbo", "Agenda en deadlines", "Schrijf je uit"]
     assert [text.index(word) for word in stations] == sorted(text.index(word) for word in stations)
-    page.close()
 
 
-def test_forced_inversion_can_be_read(browser: Browser, html: str) -> None:
+def test_forced_inversion_can_be_read(window: Page, html: str) -> None:
     """What mail programs do that make their own night of a light mail."""
-    page = _open(browser, html, 600)
+    page = _open(window, html, 600)
     page.add_style_tag(
         content="html { filter: invert(1) hue-rotate(180deg); } img { filter: none }"
     )
     _save(page, "mail-600-inverted")
-    page.close()
 
 
-def test_twice_the_text_size_still_fits(browser: Browser, html: str) -> None:
+def test_twice_the_text_size_still_fits(window: Page, html: str) -> None:
     """WCAG 1.4.4 and 1.4.10: 400 % at 1280 px is a window of 320 px."""
-    page = _open(browser, re.sub(r"(font-size: )(\d+)px", _doubled, html), 640)
+    page = _open(window, re.sub(r"(font-size: )(\d+)px", _doubled, html), 640)
     _save(page, "mail-640-double-text")
     assert page.evaluate(OVERFLOW) == 0
-    page.close()
 
 
 def _doubled(match: re.Match[str]) -> str:
@@ -229,7 +225,7 @@ def _doubled(match: re.Match[str]) -> str:
 
 def test_the_picture_of_the_readme(browser: Browser, html: str) -> None:
     """Made each time, to look at; UPDATE_PICTURES=1 puts it into the README's place."""
-    page = _open(browser, html, 600, scale=2)
+    page = _open(browser.new_page(device_scale_factor=2), html, 600)
     shot = page.screenshot()
     page.close()
     file = (PICTURES if renews() else SCREENS) / PICTURE

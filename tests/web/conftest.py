@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserConPage
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
@@ -27,7 +27,7 @@ from newsletter.tokens import Purpose, Tokens
 from newsletter.web.answers import HONEYPOT
 from tests import shared
 from tests.postgres import copy_rows
-from tests.web.served import open_page, serve
+from tests.web.served import open_page, phone, serve
 
 PUBLISHED = (
     "elke-geboorte-telt",
@@ -165,13 +165,23 @@ def site(published_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield World(*parts)
 
 
+@pytest.fixture(scope="module")
+def own_phone(browser: Browser, site: World) -> Iterator[BrowserContext]:
+    yield from phone(browser, site.settings.base_url)
+
+
+@pytest.fixture(scope="module")
+def plain_phone(browser: Browser, site: World) -> Iterator[BrowserContext]:
+    yield from phone(browser, site.settings.base_url, java_script_enabled=False)
+
+
 @pytest.fixture
-def page(browser: Browser, site: World) -> Iterator[Page]:
+def page(own_phone: BrowserContext, site: World) -> Iterator[Page]:
     """A small phone, which looks at the site."""
-    yield from open_page(browser, site.settings.base_url)
+    yield from open_page(own_phone, site.settings.base_url)
 
 
 @pytest.fixture
-def plain_page(browser: Browser, site: World) -> Iterator[Page]:
+def plain_page(plain_phone: BrowserContext, site: World) -> Iterator[Page]:
     """The same without JavaScript."""
-    yield from open_page(browser, site.settings.base_url, java_script_enabled=False)
+    yield from open_page(plain_phone, site.settings.base_url)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 from werkzeug.serving import make_server
 
 from newsletter.app import create_app
@@ -54,12 +54,18 @@ def serve(
     database.engine.dispose()
 
 
-def open_page(browser: Browser, base_url: str, **options: Any) -> Iterator[Page]:
-    """A page that fails the test when it asks for anything elsewhere, breaks its own policy or
-    keeps a cookie."""
+def phone(browser: Browser, base_url: str, **options: Any) -> Iterator[BrowserContext]:
+    """A small phone, for all tests of a file: one for each test takes longer than the test."""
     context = browser.new_context(
         base_url=base_url, viewport=PHONE, reduced_motion="reduce", **options
     )
+    yield context
+    context.close()
+
+
+def open_page(context: BrowserContext, base_url: str) -> Iterator[Page]:
+    """A page that fails the test when it asks for anything elsewhere, breaks its own policy or
+    keeps a cookie."""
     page = context.new_page()
     faults: list[str] = []
 
@@ -70,7 +76,6 @@ def open_page(browser: Browser, base_url: str, **options: Any) -> Iterator[Page]
     page.on("console", lambda message: faults.append(message.text))
     page.on("request", lambda request: stays(request.url))
     yield page
-    cookies = context.cookies()
-    context.close()
-    assert not cookies, "no page of the site sets one (SEC-17)"
+    page.close()
+    assert not context.cookies(), "no page of the site sets one (SEC-17)"
     assert not [fault for fault in faults if not any(code in fault for code in EXPECTED)]
