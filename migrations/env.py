@@ -1,11 +1,12 @@
-"""Alembic's door: runs on the connection `newsletter.db.migrate` hands over, or on its own."""
+"""Alembic's door: runs on the connection `newsletter.schema.migrate` hands over, or on its own."""
 
 from alembic import context
 from sqlalchemy import Connection
 
 from newsletter import settings
-from newsletter.db import connect, note_floor
+from newsletter.db import connect
 from newsletter.models import Base
+from newsletter.schema import note_floor
 
 INDEXES = ("published_words", "document", "head_document", "ix_published_document")
 OTHERS = ("procrastinate_", "schema_floor")

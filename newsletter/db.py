@@ -4,17 +4,12 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import takewhile
 from typing import Any, ClassVar
 
 import psycopg
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import Script, ScriptDirectory
 from sqlalchemy import (
     Connection,
     DateTime,
@@ -23,9 +18,7 @@ from sqlalchemy import (
     MetaData,
     create_engine,
     event,
-    inspect,
     make_url,
-    text,
 )
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -33,11 +26,11 @@ from sqlalchemy.exc import DisconnectionError, InternalError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
-import config
-from newsletter.errors import FixRequest, FixSettings
-
 POOL = 20  # connections to PostgreSQL that a process keeps: for its threads, and the clock's
 IDLE_SECONDS = 1
+CLOCK_LOCK = (
+    0x46696162656C  # the number of PostgreSQL's advisory lock of the one clock of all hosts
+)
 # A network that is cut says nothing: both sides must notice, well within the usual LEASE_SECONDS.
 # Otherwise we wait for a quarter of an hour for an answer, and the server keeps the locks of a host
 # that is gone for hours. Unless DATABASE_URL says otherwise.
@@ -220,98 +213,65 @@ def moment(kept: object) -> datetime:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def insertion(session: Session, table: type[Base]) -> Any:
+def with_commit(
+    session: Session,
+    name: str,
+    before: Callable[[Session, list[Any]], None] | None = None,
+    after: Callable[[list[Any]], None] | None = None,
+) -> list[Any]:
+    """Do something right before this session's commit, or right after it, once for each `name`,
+    with the notes that were added to what this returns; a rollback forgets both.
+
+    What `before` raises ends the transaction; `after` must raise nothing. Savepoints do not count.
+    """
+    acts: _Acts = session.info.setdefault("with_commit", {})
+    for moment, listener in (
+        ("before_commit", _act_before),
+        ("after_commit", _act_after),
+        ("after_rollback", _forget_acts),
+    ):
+        if not event.contains(session, moment, listener):
+            event.listen(session, moment, listener)
+    return acts.setdefault(name, (before, after, []))[2]
+
+
+_Acts = dict[
+    str,
+    tuple[
+        Callable[[Session, list[Any]], None] | None, Callable[[list[Any]], None] | None, list[Any]
+    ],
+]
+
+
+def _act_before(session: Session) -> None:
+    if not session.in_nested_transaction():
+        for before, _after, notes in list(session.info.get("with_commit", {}).values()):
+            if before:
+                before(session, notes)
+
+
+def _act_after(session: Session) -> None:
+    if not session.in_nested_transaction():
+        for _before, after, notes in session.info.pop("with_commit", {}).values():
+            if after:
+                after(notes)
+
+
+def _forget_acts(session: Session) -> None:
+    if not session.in_nested_transaction():
+        session.info.pop("with_commit", None)
+
+
+def insertion(session: Session | Connection, table: type[Base]) -> Any:
     """An INSERT into `table` that can say `on_conflict_do_…`, on either database."""
-    make = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
+    bound = session.get_bind() if isinstance(session, Session) else session
+    make = sqlite_insert if bound.dialect.name == "sqlite" else postgresql_insert
     return make(table)
 
 
 def new_rows(session: Session, table: type[Base]) -> Any:
     """An INSERT into `table` that leaves rows alone which are there already."""
     return insertion(session, table).on_conflict_do_nothing()
-
-
-def migrate(database: Database, *, post: bool = False) -> None:
-    """Bring the database to the newest schema; raises as `is_current` does.
-
-    A migration is `pre` (it adds, and older programs go on; so is what says nothing) or `post` (it
-    takes away what only they need). On PostgreSQL, where other processes may run, post ones wait
-    until they are asked for; one that later pre ones wait for raises FixRequest.
-    """
-    with database.engine.begin() as connection:
-        ahead = _ahead(connection)
-        alone = post or connection.dialect.name == "sqlite" or not _revision(connection)
-        now = list(ahead if alone else takewhile(lambda script: not _is_post(script), ahead))
-        if now:
-            command.upgrade(migration_config(connection), now[-1].revision)
-    left = ahead[len(now) :]
-    if not all(map(_is_post, left)):
-        raise FixRequest(
-            f"Migration {left[0].revision} takes away what older programs need: end all of them, "
-            "then run `newsletter migrate --post`."
-        )
-
-
-def is_current(database: Database) -> bool:
-    """Can this program work with the database's schema? Of its own migrations only post ones may
-    be missing.
-
-    Raises FixSettings when a newer program has taken away what this one needs.
-    """
-    with database.engine.connect() as connection:
-        return all(map(_is_post, _ahead(connection)))
-
-
-def waits_for_post(database: Database) -> bool:
-    """Are there migrations left that wait until no older program runs?"""
-    with database.engine.connect() as connection:
-        return any(map(_is_post, _ahead(connection)))
-
-
-def note_floor(connection: Connection, scripts: ScriptDirectory) -> None:
-    """Write down, after migrations, the newest post one: programs that do not know it are too old.
-
-    It stands beside Alembic's own table, and is written by migrations/env.py alone.
-    """
-    if not inspect(connection).has_table("schema_floor"):
-        return
-    done = scripts.walk_revisions("base", _revision(connection) or "base")
-    floor = next((script.revision for script in done if _is_post(script)), "")
-    connection.execute(text("DELETE FROM schema_floor"))
-    connection.execute(text("INSERT INTO schema_floor VALUES (:floor)"), {"floor": floor})
-
-
-def _ahead(connection: Connection) -> list[Script]:
-    """This program's migrations that the database does not have, the next one first."""
-    scripts = list(ScriptDirectory.from_config(migration_config(connection)).walk_revisions())
-    known, found = {script.revision for script in scripts}, _revision(connection)
-    if found is None or found in known:
-        return [*takewhile(lambda script: script.revision != found, scripts)][::-1]
-    floor = None
-    if inspect(connection).has_table("schema_floor"):
-        floor = connection.scalar(text("SELECT revision FROM schema_floor"))
-    if floor is None or (floor and floor not in known):
-        raise FixSettings(
-            "A newer version of this program made the database of DATABASE_URL, and this one is "
-            "too old for it: install the newer one."
-        )
-    return []
-
-
-def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def _is_post(script: Script) -> bool:
-    return getattr(script.module, "phase", "pre") == "post"
-
-
-def migration_config(connection: Connection) -> Config:
-    """Alembic's configuration for the scripts in `migrations/`, on an open connection."""
-    alembic = Config()
-    alembic.set_main_option("script_location", str(config.PROJECT_DIR / "migrations"))
-    alembic.attributes["connection"] = connection
-    return alembic
 
 
 def _note_use(_connection: Any, record: Any) -> None:

@@ -11,8 +11,9 @@ from alembic import command
 from sqlalchemy import JSON, MetaData, inspect, text
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
-from newsletter.db import Database, UtcDateTime, connect, is_current, migrate, migration_config
+from newsletter.db import Database, UtcDateTime, connect
 from newsletter.models import Base
+from newsletter.schema import is_current, migrate, migration_config
 from newsletter.subscribers import chain, consent
 
 

@@ -16,7 +16,7 @@ down_revision: str | None = "0012"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
-phase = "pre"  # see newsletter/db.py
+phase = "pre"  # see newsletter/schema.py
 
 FORGET = """
 DO $$ DECLARE it record; BEGIN

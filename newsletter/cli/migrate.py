@@ -4,7 +4,7 @@ import click
 
 from newsletter import settings as settings_module
 from newsletter.cli.office import open_database
-from newsletter.db import is_current, migrate, waits_for_post
+from newsletter.schema import is_current, migrate, waits_for_post
 
 WAITS = (
     "A migration waits until no process of an older release runs: then run "

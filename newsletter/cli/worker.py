@@ -1,16 +1,19 @@
 """`newsletter worker`: one process of the cluster."""
 
 import asyncio
-import logging.config
 import os
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
+from newsletter.cli import logs
 from newsletter.cli.office import Office, open_office
-from newsletter.cli.serve.logs import LOGGING
 from newsletter.errors import FixSettings
+from newsletter.seeing.glance import Watch
+from newsletter.seeing.listening import Listener, listen
 
 
 @click.command("worker")
@@ -22,13 +25,26 @@ def command() -> None:
             "`newsletter worker` needs PostgreSQL in DATABASE_URL; with SQLite `newsletter serve` "
             "does it all."
         )
-    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False, **_logging()})
-    if not asyncio.run(_work(office)):
-        click.echo("What was going on did not end in time; its leases run out.", err=True)
-        os._exit(1)  # threads that wait for the network would hold up the end
+    logs.set_up(office.settings)
+    with _watched(office):
+        asyncio.run(_work(office))
 
 
-async def _work(office: Office) -> bool:
+@contextmanager
+def _watched(office: Office) -> Iterator[None]:
+    """What METRICS_PORT shows, while the worker works."""
+    if not office.settings.metrics_port:
+        yield
+        return
+    watch = Watch(office.settings, office.database)
+    with listen(office.settings.metrics_port) as figures:
+        listener = Listener(watch, figures)
+        listener.start()
+        yield
+        listener.stop()
+
+
+async def _work(office: Office) -> None:
     from newsletter.jobs.cluster import Worker  # Procrastinate, which nobody else needs
 
     worker, loop = Worker(office.settings, office.database), asyncio.get_running_loop()
@@ -42,12 +58,6 @@ async def _work(office: Office) -> bool:
         loop.add_signal_handler(number, end, number)
     queues = ", ".join(worker.queues)
     click.echo(f"Worker {os.getpid()} on {socket.gethostname()}: {queues}. Stop with Ctrl-C.")
-    return await worker.work()
-
-
-def _logging() -> dict[str, object]:
-    """Ours says what went wrong; the engine would say it once more for each of its parts."""
-    quiet = {"procrastinate": {"level": "CRITICAL"}, "psycopg.pool": {"level": "ERROR"}}
-    console = {"class": "logging.StreamHandler", "formatter": "generic"}
-    loggers = {**LOGGING["loggers"], **quiet}  # type: ignore[dict-item]
-    return {**LOGGING, "loggers": loggers, "handlers": {"error_console": console}}
+    if not await worker.work():
+        click.echo("What was going on did not end in time; its leases run out.", err=True)
+        os._exit(1)  # threads that wait for the network would hold up the end

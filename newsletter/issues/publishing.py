@@ -22,7 +22,8 @@ from newsletter.issues.holding import (
 from newsletter.issues.planning import Renderings, base_editions, plan_issue, render_ahead
 from newsletter.issues.preflight import PreflightFinding
 from newsletter.issues.trouble import LATE, tell_editors, tell_of_faults
-from newsletter.models import Issue, IssueState, Notice, NoticeKind
+from newsletter.models import EventKind, Issue, IssueState, Notice, NoticeKind
+from newsletter.programs import events
 from newsletter.settings import Settings
 
 Ahead = Renderings | None  # editions made before anything is locked: see `ready_to_send`
@@ -340,5 +341,6 @@ def finish(session: Session, settings: Settings, now: datetime) -> list[int]:
             continue
         if not ledger.readers_waiting(session, issue, issue.top or 0, now):
             issue.state, issue.sent_at = IssueState.SENT, now
+            events.tell(session, EventKind.ISSUE_SENT, [issue.number], now)
             finished.append(issue.number)
     return finished

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import and_, bindparam, exists, func, select
+from sqlalchemy import and_, bindparam, exists, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from newsletter.db import Plain, moment
@@ -31,7 +31,7 @@ _STAMP = f"""
         (SELECT count(*) FROM item_numbers WHERE withdrawn_at IS NOT NULL),
         (SELECT max(withdrawn_at) FROM item_numbers WHERE withdrawn_at IS NOT NULL)
     FROM issues WHERE planned_at IS NOT NULL AND state IN ({", ".join(f"'{s}'" for s in PUBLIC)})
-"""  # noqa: S608 (our own words)
+"""  # noqa: S608 # nosec B608 # our own words
 _IS_GONE = (ItemNumber.slug == Piece.slug, ~ItemNumber.repeat, _WITHDRAWN)  # all numbers at once
 _GONE = select(Piece, ItemNumber.withdrawn_at).join(ItemNumber, and_(*_IS_GONE))
 DATED_AT_MOST = 500  # items in a calendar
@@ -199,6 +199,33 @@ def items(
     start = (min(max(page, 1), FURTHEST) - 1) * size
     query = (_NEWEST if about is None else _NEWEST_ABOUT).offset(start).limit(size)
     return [Told(*row) for row in session.execute(query, _asked(locale, about))]
+
+
+class Kept(NamedTuple):
+    """An item in a list, with the id that its place in it depends on."""
+
+    id: int
+    told: Told
+
+
+def items_before(
+    session: Session, locale: str, before: tuple[datetime, int] | None, limit: int
+) -> list[Kept]:
+    """The items that were sent out last first; those that come after `before` (when one was sent,
+    and its id): what is published meanwhile shifts nothing."""
+    order = (Published.updated_at, Published.id)
+    query = select(Published.id, Piece, Published.first_at, Published.updated_at)
+    mine = query.join(Piece, Piece.id == Published.piece_id).where(Published.locale == locale)
+    if before is not None:
+        mine = mine.where(tuple_(*order) < before)
+    found = session.execute(mine.order_by(*(one.desc() for one in order)).limit(limit))
+    return [Kept(id, Told(*told)) for id, *told in found]  # type: ignore[arg-type]
+
+
+def issues_before(session: Session, number: int | None, limit: int) -> Sequence[Issue]:
+    """All issues, whether they are out or not, newest first; those below `number`."""
+    query = select(Issue).order_by(Issue.number.desc()).limit(limit)
+    return session.scalars(query if number is None else query.where(Issue.number < number)).all()
 
 
 def dated_items(session: Session, locale: str, about: About | None) -> list[Told]:

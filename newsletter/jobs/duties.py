@@ -3,28 +3,33 @@
 One table, for both clocks: the embedded one (`timetable`) and that of many hosts (`cluster`).
 """
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
+from newsletter import metrics
 from newsletter.content.library import Library
 from newsletter.db import Database
 from newsletter.delivery.breaker import Breaker
 from newsletter.errors import NewsletterError
-from newsletter.jobs import counting, nightly, reclaiming, reports, seeds, tasks
+from newsletter.jobs import counting, nightly, reclaiming, reports, seeds, sharing, tasks, telling
 from newsletter.jobs.mailboxes import Postbox
 from newsletter.settings import Settings
 from newsletter.settings.mailboxes import Maildir
+from newsletter.tracing import bound, reference
 
 log = logging.getLogger(__name__)
 
 NOTICE_SECONDS = 1
+TELL_SECONDS = 2
 DELIVERY_SECONDS = 2
 ISSUE_SECONDS = 5
+SHARE_SECONDS = 5
 REMIND_SECONDS = 60
 SEAL_SECONDS = 60
 WEIGH_SECONDS = 60
@@ -91,6 +96,10 @@ class Duties:
         """Notices become mail."""
         tasks.drain_notices(self.database, self.settings, self.stopping)
 
+    def tell(self) -> None:
+        """Events are told to the endpoints that want to know."""
+        telling.tell(self.database, self.settings, self.stopping)
+
     def deliver(self) -> None:
         """Work the ledger."""
         accepted = 0
@@ -116,14 +125,19 @@ class Duties:
 
     def compile_due(self) -> None:
         """Compile for the cadences whose slot has come; an error on the shelf stops only this."""
-        try:
-            tasks.run_due_slots(self.database, self.settings, self.library)
-        finally:  # what holds it up is for the editors to know
-            tasks.tell_of_missed_slots(self.database, self.settings)
+        tasks.run_due_slots(self.database, self.settings, self.library)
+
+    def tell_of_slots(self) -> None:
+        """What holds a slot up is for the editors to know: an error, or no host with the shelf."""
+        tasks.tell_of_missed_slots(self.database, self.settings)
 
     def advance_issues(self) -> None:
         """Send what is approved: it is frozen, and needs no shelf."""
         tasks.advance_issues(self.database, self.settings)
+
+    def share(self) -> None:
+        """Show on every host what changed in topics and pages."""
+        sharing.share(self.database, self.settings)
 
     def seal(self) -> None:
         """Chain the newest proofs of consent."""
@@ -171,15 +185,29 @@ class Duties:
         name = task.__name__
         if self.stopping.is_set() or time.monotonic() < self._rest_until.get(name, 0):
             return
+        with self._seen(name):
+            self._try(task, name)
+
+    def _try(self, task: Callable[[], None], name: str) -> None:
         try:
             task()
             self._last_problem.pop(name, None)
         except NewsletterError as error:
+            metrics.TASK_PROBLEMS.add(name, "problem")
             self._say_once(name, str(error))
             rest = min(REST_SECONDS, self.settings.relay_rest_seconds)
             self._rest_until[name] = time.monotonic() + rest
         except Exception:
+            metrics.TASK_PROBLEMS.add(name, "failure")
             log.exception("The clock's task %s failed; it is tried again.", name)
+
+    @contextlib.contextmanager
+    def _seen(self, name: str) -> Iterator[None]:
+        """One run: timed, and its lines in the log carry a reference."""
+        started = time.monotonic()
+        with bound(task=name, run=reference()):
+            yield
+        metrics.TASK_SECONDS.observe(time.monotonic() - started, name)
 
     def _say_once(self, name: str, problem: str) -> None:
         if self._last_problem.get(name) != problem:
@@ -197,10 +225,13 @@ def duties(settings: Settings) -> list[Duty]:
     return [
         Duty(NOTICE_SECONDS, Where.NOTICES, Duties.settle_signups),
         Duty(NOTICE_SECONDS, Where.NOTICES, Duties.carry_notices),
+        Duty(TELL_SECONDS, Where.CHORES, Duties.tell),
         Duty(DELIVERY_SECONDS, Where.DELIVERY, Duties.deliver),
         Duty(ISSUE_SECONDS, Where.CHORES, Duties.advance_issues),
         Duty(ISSUE_SECONDS, Where.CHORES, Duties.take_over),
         Duty(ISSUE_SECONDS, Where.CONTENT, Duties.compile_due),
+        Duty(ISSUE_SECONDS, Where.CHORES, Duties.tell_of_slots),
+        Duty(SHARE_SECONDS, Where.CONTENT, Duties.share),
         Duty(REMIND_SECONDS, Where.CHORES, Duties.remind),
         Duty(SEAL_SECONDS, Where.CHORES, Duties.seal),
         Duty(LOG_SECONDS, Where.HOST, Duties.note_log),

@@ -9,10 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from newsletter.db import UNAVAILABLE, Database
+from newsletter.db import CLOCK_LOCK, UNAVAILABLE, Database
 from newsletter.settings import Settings
 
-HOSTS = 0x46696162656C  # the number of PostgreSQL's advisory lock: one clock of all hosts
 ASK_SECONDS = 1.0  # how often the connection that holds it is looked at
 
 
@@ -89,8 +88,8 @@ class Leadership:
         with contextlib.ExitStack() as unless_it_leads:
             connection = unless_it_leads.enter_context(self._database.engine.connect())
             connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-            asked = text("SELECT pg_try_advisory_lock(:hosts)")
-            if connection.execute(asked, {"hosts": HOSTS}).scalar_one():
+            asked = text("SELECT pg_try_advisory_lock(:clock)")
+            if connection.execute(asked, {"clock": CLOCK_LOCK}).scalar_one():
                 self._connection = connection
                 unless_it_leads.pop_all()
 

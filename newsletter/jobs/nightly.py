@@ -9,6 +9,7 @@ from newsletter.bounces import setbacks
 from newsletter.db import Database
 from newsletter.delivery.sender import utcnow
 from newsletter.editors import signing
+from newsletter.jobs import telling
 from newsletter.settings import Settings
 from newsletter.subscribers import retention
 
@@ -57,6 +58,8 @@ def forget_old(database: Database, settings: Settings, now: datetime) -> dict[st
     came_back = _forget_setbacks(database, now - timedelta(days=settings.reply_days))
     if came_back:
         gone["mails that came back"] = came_back
+    if answers := telling.forget_replays(database):
+        gone["answers kept for programs"] = answers
     database.forget()  # also of what erasures since the last night left behind
     return gone
 

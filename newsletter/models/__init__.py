@@ -11,11 +11,21 @@ from newsletter.models.consent import (
 )
 from newsletter.models.delivery import AT_ONCE, Cursor, Delivery, DeliveryState, Lease, Quota
 from newsletter.models.editor import Approval, Draft, Editor, Entry, Passkey, Role, SignIn
+from newsletter.models.fence import Fence
 from newsletter.models.figure import Figure
 from newsletter.models.issue import Edition, Intro, Issue, IssueState, ItemNumber, Piece, Slot
 from newsletter.models.notice import Notice, NoticeKind, NoticeState
 from newsletter.models.picture import Picture
+from newsletter.models.program import (
+    AccessToken,
+    Endpoint,
+    Event,
+    EventKind,
+    Replay,
+    Scope,
+)
 from newsletter.models.report import Reply, Setback, SetbackKind
+from newsletter.models.shared_file import SharedFile
 from newsletter.models.sighting import SeedPlace, Sighting
 from newsletter.models.subscriber import (
     AddressChange,
@@ -34,6 +44,7 @@ from newsletter.models.subscriber import (
 
 __all__ = [
     "AT_ONCE",
+    "AccessToken",
     "AddressChange",
     "Approval",
     "Base",
@@ -47,7 +58,11 @@ __all__ = [
     "Draft",
     "Edition",
     "Editor",
+    "Endpoint",
     "Entry",
+    "Event",
+    "EventKind",
+    "Fence",
     "Figure",
     "FormRequest",
     "Intro",
@@ -65,13 +80,16 @@ __all__ = [
     "Piece",
     "Published",
     "Quota",
+    "Replay",
     "Reply",
     "RequestKind",
     "Role",
+    "Scope",
     "Seal",
     "SeedPlace",
     "Setback",
     "SetbackKind",
+    "SharedFile",
     "Sighting",
     "SignIn",
     "Slot",

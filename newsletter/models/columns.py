@@ -14,13 +14,13 @@ def personal(what: str) -> dict[str, str]:
     return {"personal": what}
 
 
-def words(kind: type[StrEnum]) -> Enum:
+def words(kind: type[StrEnum], length: int = 16) -> Enum:
     """A text column that holds the values of an enum, with a CHECK constraint."""
     return Enum(
         kind,
         native_enum=False,
         create_constraint=True,
-        length=16,
+        length=length,
         values_callable=lambda members: [member.value for member in members],
         name=kind.__name__.lower(),
     )

@@ -6,15 +6,17 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from newsletter import notices, suppression
+from newsletter import journal, notices, suppression
 from newsletter.delivery import ledger
 from newsletter.models import (
     AddressChange,
     ConsentEvent,
+    EventKind,
     Subscriber,
     SubscriberState,
     SuppressionReason,
 )
+from newsletter.programs import events
 from newsletter.settings import Settings
 from newsletter.subscribers import consent
 from newsletter.tokens import tokens_of
@@ -37,6 +39,7 @@ def block(
         return 0
     tokens, addresses = tokens_of(settings), {one.canonical or "": whys[one.id] for one in found}
     suppression.add_all(session, tokens, reason, addresses, now)
+    journal.write(session, settings, reason.value, addresses, now)
     if reason in suppression.FINAL:
         _withdraw_consent(session, reason, found, whys, now)
     readers = [one.id for one in found if one.state is SubscriberState.ACTIVE]
@@ -44,6 +47,7 @@ def block(
         stopped = {"state": SubscriberState.SUPPRESSED, "left_at": now}
         session.execute(update(Subscriber).where(Subscriber.id.in_(readers)).values(**stopped))
         ledger.withdraw_all(session, readers, now)
+        events.tell(session, EventKind.LEFT, readers, now)
         wishes = AddressChange.subscriber_id.in_(readers)
         session.execute(delete(AddressChange).where(wishes))
     return len(readers)

@@ -13,11 +13,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from newsletter import limits, notices, suppression
+from newsletter import journal, limits, notices, suppression
 from newsletter.delivery import ledger
 from newsletter.models import (
     Consent,
     ConsentEvent,
+    EventKind,
     Issue,
     IssueState,
     Notice,
@@ -27,6 +28,7 @@ from newsletter.models import (
     SubscriberState,
 )
 from newsletter.notices import writing
+from newsletter.programs import events
 from newsletter.settings import Settings
 from newsletter.subscribers import consent, preferences, settling, tallies
 from newsletter.subscribers.posting import Post
@@ -82,6 +84,7 @@ def confirm(
     waiting = Subscriber.state == SubscriberState.PENDING
     if not preferences.activate(session, subscriber, now, waiting):
         return look(session, settings, token, now)
+    journal.write(session, settings, journal.Purpose.BACK, [subscriber.canonical], now)
     _choose(session, settings, subscriber)
     proof = consent.Proof(
         "page",
@@ -91,6 +94,7 @@ def confirm(
     )
     consent.record(session, subscriber, ConsentEvent.CONFIRMED, proof, now)
     _welcome(session, settings, subscriber, now)
+    events.tell(session, EventKind.SUBSCRIBED, [subscriber.id], now)
     tallies.add(session, settings, "confirmed", now)
     return Confirmation(Result.CONFIRMED, subscriber)
 

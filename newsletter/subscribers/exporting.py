@@ -13,6 +13,7 @@ from newsletter.models import (
     AddressChange,
     Cursor,
     Delivery,
+    Event,
     FormRequest,
     Notice,
     NoticeKind,
@@ -48,6 +49,7 @@ ROWS: dict[str, tuple[type[Base], InstrumentedAttribute[Any], tuple[str, ...]]] 
         Delivery.subscriber_id,
         ("issue_number", "state", "settled_at", "status", "reply", "bounced_at"),
     ),
+    "events": (Event, Event.subscriber_id, ("kind", "at")),
     "setbacks": (Setback, Setback.subscriber_id, ("kind", "issue_number", "at")),
     "notices": (
         Notice,

@@ -7,17 +7,19 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from newsletter import addresses, notices, suppression
+from newsletter import addresses, journal, notices, suppression
 from newsletter.delivery import ledger
 from newsletter.models import (
     AddressChange,
     ConsentEvent,
+    EventKind,
     FormRequest,
     NoticeKind,
     Subscriber,
     SubscriberState,
     SuppressionReason,
 )
+from newsletter.programs import events
 from newsletter.settings import Settings
 from newsletter.subscribers import consent, exporting, preferences, survey
 from newsletter.tokens import tokens_of
@@ -48,6 +50,7 @@ def erase(
     tokens, email, state = tokens_of(settings), subscriber.email, subscriber.state
     blocked = suppression.is_suppressed(session, tokens, subscriber.canonical)
     suppression.add(session, tokens, subscriber.canonical, SuppressionReason.ERASED, now)
+    journal.write(session, settings, journal.Purpose.ERASED, [subscriber.canonical], now)
     _empty(session, subscriber, route, now, consent.nameless(why, email) if why else None)
     if tell and state in TOLD and blocked is None:
         notices.queue(session, NoticeKind.ERASED, email=email, locale=subscriber.locale, now=now)
@@ -96,6 +99,7 @@ def suppress(
     address = addresses.parse(email, allow_utf8=True)
     why = consent.nameless(why, address.typed) if why else None
     suppression.add(session, tokens_of(settings), address.canonical, reason, now, why)
+    journal.write(session, settings, reason.value, [address.canonical], now)
     if reason in suppression.FINAL:
         notices.forget(session, now, {address.typed, address.canonical})
     same = select(Subscriber).where(Subscriber.canonical == address.canonical)
@@ -106,6 +110,7 @@ def suppress(
         return _note(session, subscriber, reason, why, now)
     if reason is SuppressionReason.NEVER and _never_consented(subscriber):
         return _empty(session, subscriber, reason.value, now)
+    _tell(session, subscriber, now)
     subscriber.state = SubscriberState.SUPPRESSED
     subscriber.left_at = subscriber.left_at or now  # the address is kept LEFT_DAYS from here
     ledger.withdraw(session, subscriber.id, now)
@@ -155,6 +160,12 @@ def export(session: Session, settings: Settings, subscriber: Subscriber) -> dict
     return next(exporting.copies(session, settings, [subscriber]))
 
 
+def _tell(session: Session, subscriber: Subscriber, now: datetime) -> None:
+    """Tell the programs that want to know of a reader who is one no more."""
+    if subscriber.state is SubscriberState.ACTIVE:
+        events.tell(session, EventKind.LEFT, [subscriber.id], now)
+
+
 def _never_consented(subscriber: Subscriber) -> bool:
     pending = subscriber.state is SubscriberState.PENDING
     return pending and subscriber.confirmed_at is None and subscriber.left_at is None
@@ -164,6 +175,7 @@ def _empty(
     session: Session, subscriber: Subscriber, route: str, now: datetime, why: str | None = None
 ) -> None:
     """Take a person out of every table; a numbered row without a name stays."""
+    _tell(session, subscriber, now)
     ledger.withdraw(session, subscriber.id, now)
     ledger.forget_reader(session, subscriber.id)
     names = {name for name in (subscriber.email, subscriber.canonical) if name}

@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from newsletter import suppression
+from newsletter import journal, suppression
 from newsletter.delivery import ledger
-from newsletter.models import ConsentEvent, Subscriber, SubscriberState
+from newsletter.models import ConsentEvent, EventKind, Subscriber, SubscriberState
+from newsletter.programs import events
 from newsletter.settings import Settings
 from newsletter.subscribers import consent, preferences, signup
 from newsletter.tokens import Claim, Purpose, fingerprint, tokens_of
@@ -75,6 +76,7 @@ def undo(
     gone = (Subscriber.state.in_(LEFT), Subscriber.left_at == subscriber.left_at)
     if not preferences.activate(session, subscriber, now, *gone):
         return look(session, settings, token, now)
+    journal.write(session, settings, journal.Purpose.BACK, [subscriber.canonical], now)
     if subscriber.canonical is not None:
         tokens = tokens_of(settings)
         suppression.lift(session, tokens, subscriber.canonical, now, "undid leaving")
@@ -92,6 +94,7 @@ def undo(
         },
     )
     consent.record(session, subscriber, ConsentEvent.CONFIRMED, proof, now)
+    events.tell(session, EventKind.SUBSCRIBED, [subscriber.id], now)
     return Undone(Undoing.BACK, subscriber)
 
 

@@ -18,9 +18,10 @@ from sqlalchemy import select, text
 
 from newsletter import settings as settings_module
 from newsletter.app import create_app
-from newsletter.db import Database, connect, migrate
+from newsletter.db import Database, connect
 from newsletter.jobs import counting
 from newsletter.models import Edition, Issue, IssueState, Role, Subscriber, TopicChoice
+from newsletter.schema import migrate
 from newsletter.settings import Settings
 from tests import postgres
 from tests.desk.conftest import Desk

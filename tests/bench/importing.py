@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from newsletter.db import connect, migrate
+from newsletter.db import connect
 from newsletter.models import Suppression, SuppressionReason
+from newsletter.schema import migrate
 from tests import postgres
 from tests.bench.world import NEWSLETTER, run
 

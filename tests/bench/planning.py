@@ -21,12 +21,13 @@ from sqlalchemy import text
 from newsletter import settings as settings_module
 from newsletter.content.library import Library
 from newsletter.content.shelf import Item
-from newsletter.db import Database, connect, migrate
+from newsletter.db import Database, connect
 from newsletter.i18n import LOCALES
 from newsletter.issues import publishing
 from newsletter.issues.compiler import freeze
 from newsletter.issues.planning import Renderings, Shared
 from newsletter.models import Issue, IssueState, ItemNumber, TopicChoice
+from newsletter.schema import migrate
 from newsletter.settings import Settings
 from tests import postgres
 

@@ -20,13 +20,14 @@ from sqlalchemy import insert, select, text
 
 from newsletter import settings as settings_module
 from newsletter.content.library import Library
-from newsletter.db import connect, migrate
+from newsletter.db import connect
 from newsletter.delivery.copies import Copies
 from newsletter.delivery.ledger import Claimed
 from newsletter.delivery.message import plain
 from newsletter.delivery.template import Gap
 from newsletter.issues.compiler import compile_issue
 from newsletter.models import Delivery, Edition, Subscriber, SubscriberState, TopicChoice
+from newsletter.schema import migrate
 from newsletter.settings import Settings
 from tests.bench import peers
 

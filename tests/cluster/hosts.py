@@ -1,7 +1,7 @@
 """A cluster on hosts of its own: one PostgreSQL, one relay, workers, and what is done to them."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
@@ -77,21 +77,17 @@ def cluster(birth: Forked, readers: int, count: int = 2) -> Iterator[Cluster]:
     pace = {"content": "wait 0.02"}
     programs = postgres.binaries()
     assert programs, "there is no PostgreSQL"
-    with network(count) as (center, hosts):
+    with ExitStack() as stack:
+        center, hosts = stack.enter_context(network(count))
         with inside(center):
-            database = postgres.running(programs, network=RANGE)
-            server = database.__enter__()
-            relay = running(lambda stage, _who: pace.get(stage), address=RELAY)
-            log = relay.__enter__()
-        try:
-            with closing(build(server, readers, birth)) as world:
-                world.relay = log
-                world.settings |= {"MAIL_SERVER": RELAY, "MAIL_ALLOW_PLAINTEXT": "yes"}
-                world.settings |= {"CLOCK": "workers"}
-                yield Cluster(world, hosts, birth, pace)
-        finally:
-            relay.__exit__(None, None, None)
-            database.__exit__(None, None, None)
+            server = stack.enter_context(postgres.running(programs, network=RANGE))
+            answer = running(lambda stage, _who: pace.get(stage), address=RELAY)
+            log = stack.enter_context(answer)
+        world = stack.enter_context(closing(build(server, readers, birth)))
+        world.relay = log
+        world.settings |= {"MAIL_SERVER": RELAY, "MAIL_ALLOW_PLAINTEXT": "yes"}
+        world.settings |= {"CLOCK": "workers"}
+        yield Cluster(world, hosts, birth, pace)
 
 
 # --- what is done to a host in mid-send -----------------------------------------------------------

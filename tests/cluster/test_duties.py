@@ -2,17 +2,23 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import procrastinate
 import pytest
+from click.testing import CliRunner
 from procrastinate.testing import InMemoryConnector
 
+from newsletter.cli import main
+from newsletter.cli.serve.server import _Inside
 from newsletter.db import Database
+from newsletter.errors import FixSettings, TryLater
 from newsletter.jobs.cluster import Worker
 from newsletter.jobs.cluster.queues import SHARED, SLOTS, app_of, cron
 from newsletter.jobs.duties import Duties, Where, duties
 from newsletter.jobs.timetable import Clock
-from newsletter.settings import Settings
+from newsletter.settings import Settings, load
 from newsletter.settings.mailboxes import Maildir
 
 pytestmark = pytest.mark.sqlite("what is done when does not depend on the database")
@@ -95,8 +101,6 @@ def test_seconds_as_a_rule(seconds: float, rule: str) -> None:
 def test_a_duty_in_trouble_rests_and_says_it_once(
     database: Database, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from newsletter.errors import TryLater
-
     mine, tries = Duties(settings, database), list[int]()
 
     def broken() -> None:
@@ -109,3 +113,33 @@ def test_a_duty_in_trouble_rests_and_says_it_once(
     mine._rest_until.clear()
     mine.guarded(broken)
     assert (len(tries), caplog.messages) == (2, ["It is not there."])
+
+
+def test_with_sqlite_the_command_says_so(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INSTANCE_DIR", str(settings.instance_dir))
+    done = CliRunner().invoke(main, ["worker"])
+    assert done.exit_code == 1
+    assert done.stderr.startswith("`newsletter worker` needs PostgreSQL")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("clock", "has_one"), [("embedded", True), ("workers", False)])
+def test_the_site_leaves_it_all_to_workers(
+    database: Database, settings: Settings, clock: str, has_one: bool
+) -> None:
+    site: Any = SimpleNamespace(
+        extensions={"newsletter": SimpleNamespace(database=database), "watch": None}
+    )
+    inside = _Inside(replace(settings, clock=clock), site)
+    assert (inside.clock is not None) == has_one
+    inside.stop()
+
+
+def test_workers_need_postgresql(tmp_path: Path) -> None:
+    wanted = {"INSTANCE_DIR": str(tmp_path), "CLOCK": "workers"}
+    with pytest.raises(FixSettings, match="CLOCK=workers needs a PostgreSQL database"):
+        load(environ={}, env_file=tmp_path / "none", **wanted)
+    many = load(environ={}, env_file=tmp_path / "none", DATABASE_URL="postgresql://a@b/c", **wanted)
+    assert (many.clock, many.content_host) == ("workers", True)

@@ -4,10 +4,8 @@ import pytest
 
 from tests.cluster.hosts import cluster, endure
 from tests.cluster.network import missing
-from tests.faults.conftest import birth
 from tests.faults.programs import Forked
 
-__all__ = ["birth"]  # a fixture
 pytestmark = [pytest.mark.postgresql, pytest.mark.skipif(bool(missing()), reason=missing())]
 
 

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 import config
-from newsletter.db import Database, connect, is_current, migrate, waits_for_post
+from newsletter.db import Database, connect
 from newsletter.errors import FixRequest, FixSettings
+from newsletter.schema import is_current, migrate, migration_config, waits_for_post
 from tests.postgres import Server
 
 PLAIN = config.PROJECT_DIR
@@ -56,11 +58,21 @@ def releases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Releases:
     return Releases(tmp_path, monkeypatch)
 
 
+@pytest.fixture(scope="module")
+def template(postgres: Server) -> Iterator[str]:
+    """Migrated by us."""
+    with migrated(postgres.create("template_of_phases")):
+        pass
+    yield "template_of_phases"
+    postgres.drop("template_of_phases")
+
+
 @pytest.fixture
-def postgresql(postgres: Server) -> Iterator[Database]:
-    """Migrated by us; on SQLite nobody else runs."""
-    with migrated(postgres.create("phases")) as database:
-        yield database
+def postgresql(postgres: Server, template: str) -> Iterator[Database]:
+    """A copy of it; on SQLite nobody else runs."""
+    database = connect(postgres.copy(template, "phases"))
+    yield database
+    database.engine.dispose()
     postgres.drop("phases")
 
 
@@ -130,11 +142,22 @@ def test_nobody_waits_where_nobody_else_runs(empty_url: str, releases: Releases)
         assert made(database) == ["9901", "9902", "9903"]
 
 
-def test_a_database_of_which_nothing_is_known_is_left_alone(empty_url: str) -> None:
-    """Neither the migration nor what it suits is known, as with programs before 0013."""
-    with migrated(empty_url) as database:
-        with database.write() as session:
-            session.execute(text("DROP TABLE schema_floor"))
-            session.execute(text("UPDATE alembic_version SET version_num = 'zzzz'"))
-        with pytest.raises(FixSettings, match="newer version"):
-            is_current(database)
+@pytest.mark.postgresql
+def test_a_database_of_which_nothing_is_known_is_left_alone(postgresql: Database) -> None:
+    """Neither the migration nor what it suits is known."""
+    with postgresql.write() as session:
+        session.execute(text("DROP TABLE schema_floor"))
+        session.execute(text("UPDATE alembic_version SET version_num = 'zzzz'"))
+    with pytest.raises(FixSettings, match="newer version"):
+        is_current(postgresql)
+
+
+def test_every_migration_says_when_it_runs() -> None:
+    """A misspelt phase would be taken for pre."""
+    with connect("sqlite://").engine.connect() as connection:
+        scripts = ScriptDirectory.from_config(migration_config(connection))
+    phases = {
+        script.revision: getattr(script.module, "phase", "pre")
+        for script in scripts.walk_revisions()
+    }
+    assert set(phases.values()) <= {"pre", "post"}, phases

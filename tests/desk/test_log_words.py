@@ -40,6 +40,7 @@ def nodes() -> tuple[ast.AST, ...]:
     folder = config.PROJECT_DIR / "newsletter"
     doors = (*folder.glob("web/desk/**/*.py"), *folder.glob("web/accounts/*.py"))
     doors += (folder / "web/proof.py", *folder.glob("cli/**/*.py"), *folder.glob("jobs/*.py"))
+    doors += tuple(folder.glob("web/api/*.py"))
     found = ((path, path.read_text("utf-8")) for path in doors if path.stem != "log_words")
     wanted = (ast.parse(text) for _path, text in found if WRITES.search(text))
     return tuple(node for tree in wanted for node in ast.walk(tree))

@@ -12,6 +12,7 @@ from newsletter.subscribers import processing, retention
 # Columns of text that hold nothing about a person, by table. Whoever adds a column decides here, or
 # gives it `info=personal(…)` in the model.
 NAMELESS = {
+    "access_tokens": {"name", "key_hash", "scopes"},
     "address_changes": set[str](),
     "approvals": {"hash"},
     "audit": {"actor", "action", "subject", "facts", "hash"},
@@ -24,6 +25,9 @@ NAMELESS = {
     "deliveries": {"state", "status"},
     "drafts": {"slug", "locale", "tab", "base", "text"},
     "editions": {"locale", "piece_ids", "subject", "html", "text", "hash"},
+    "endpoints": {"url", "kinds", "nonce", "outcome"},
+    "events": {"kind"},
+    "fence": {"lineage", "identity", "host"},
     "figures": {"name", "period", "key"},
     "intros": {column.name for column in Base.metadata.tables["intros"].columns},
     "issues": {"cadence", "state", "why"},
@@ -42,9 +46,11 @@ NAMELESS = {
     "published": {column.name for column in Base.metadata.tables["published"].columns},
     "quotas": {"name"},
     "requests": {"kind", "wording", "form_url", "facts"},
+    "replays": {"key", "fingerprint", "location", "body"},
     "replies": {"key"},
     "seals": {"hash"},
     "setbacks": {"sent", "kind"},
+    "shared_files": {"name", "sha256", "data"},
     "sightings": {"provider", "place"},
     "sign_ins": {"key_hash", "method"},
     "slots": {"cadence", "outcome"},

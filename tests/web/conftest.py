@@ -68,9 +68,9 @@ class World:
         """The sign-up form, filled in by a person who took `age` seconds."""
         made = datetime.now(UTC) - timedelta(seconds=age)
         token = Tokens(self.settings.secret_key).issue(Purpose.FORM, 0, made)
-        hidden = {"made": token, "wording": f"signup-1.{locale}", HONEYPOT: ""}
+        hidden = {"token": token, "wording": f"signup-1.{locale}", HONEYPOT: ""}
         sent = {"email": "nieuw@voorbeeld.example", **hidden, **values}
-        done = work.solve(sent["made"], sent["email"], self.settings.work_bits)
+        done = work.solve(sent["token"], sent["email"], self.settings.work_bits)
         return {"work": done, **sent}
 
     def add(self, name: str, state: SubscriberState, locale: str = "nl") -> Subscriber:

@@ -19,14 +19,18 @@ NOT_IN_A_MAIL = {
     "static", "public.confirm_page", "public.never_page", "public.check_your_mail", "public.start",
     "data.page", "data.part", "data.export", "data.receipt", "data.erased", "data.new_address_page",
     "leaving.undo_page", "leaving.why_page", "preferences.part", "proof.stop_page", "proof.mail",
-    "api.challenge", "unasked.favicon", "unasked.robots", "unasked.site_map_part", "inbox.messages",
-    "inbox.message", "inbox.html", "inbox.source",
+    "api.challenge", "api.subscribers", "api.subscriber", "api.items", "api.item", "api.issues",
+    "api.issue", "api.deliveries", "api.statistics", "api.issue_statistics", "api.suppressions",
+    "api.start", "api.openapi", "api.docs",
+    "unasked.favicon", "unasked.robots", "unasked.site_map_part", "inbox.messages",
+    "inbox.message", "inbox.html", "inbox.source", "watching.healthz", "watching.readyz",
+    "watching.metrics",
 }  # fmt: skip
 EXAMPLES = {
     "locale": "fr", "number": "12", "slug": "elke-geboorte-telt", "name": "privacy",
     "kind": "topics", "key": "bestuur", "page": "2", "token": "AbC_-9",
     "place": "roeselare-dogbo-bj", "edition": "0123456789abcdef", "picture": "0123456789abcdef.jpg",
-    "filename": "fiabel.css", "_part": "link",
+    "filename": "fiabel.css", "_part": "link", "id": "7",
 }  # fmt: skip
 LETTERS = {"confirm", "data", "new_address", "never", "undo", "stop_issue", "proof"}
 LETTERS |= {"desk", "password"}

@@ -26,6 +26,7 @@ from newsletter.delivery.ledger.counting import (
     is_claimed,
     next_due,
     next_to_go,
+    open_by_issue,
     open_count,
     release_held,
 )
@@ -50,6 +51,7 @@ from newsletter.delivery.ledger.leases import (
     renew_lease,
     take_lease,
 )
+from newsletter.delivery.ledger.listing import after
 from newsletter.delivery.ledger.planning import (
     Group,
     at_once,
@@ -77,6 +79,7 @@ from newsletter.delivery.ledger.working import (
     settle_and_open,
     withdraw,
     withdraw_all,
+    withdraw_everything,
 )
 
 __all__ = [
@@ -89,6 +92,7 @@ __all__ = [
     "Progress",
     "Row",
     "Settled",
+    "after",
     "at_once",
     "audience",
     "bring_back",
@@ -113,6 +117,7 @@ __all__ = [
     "next_due",
     "next_to_go",
     "of_subscriber",
+    "open_by_issue",
     "open_count",
     "others_work",
     "park",
@@ -138,6 +143,7 @@ __all__ = [
     "waits_untouched",
     "withdraw",
     "withdraw_all",
+    "withdraw_everything",
     "withdraw_older",
     "withdraw_unsent",
 ]

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
+from newsletter import fence
 from newsletter.delivery.ledger.rows import changed, doubtful, withdraw_gone
 from newsletter.models import Delivery, DeliveryState, Lease
 from newsletter.settings import Settings
@@ -31,6 +32,7 @@ def release_lease(session: Session, settings: Settings, lease_id: int, now: date
         return
     _give_back(session, settings, Delivery.lease_id == lease_id, now)
     session.execute(delete(Lease).where(Lease.id == lease_id))
+    fence.advance_with(session, settings)  # so that no backup of a run is level with its end
 
 
 def _locked(session: Session, lease_id: int) -> bool:

@@ -8,6 +8,7 @@ from newsletter.web.desk import (
     log,
     numbers,
     people,
+    programs,
     settings,
     subscribers,
     suppressions,
@@ -19,7 +20,7 @@ PAGES = (
     *(home, account, people, log, numbers, subscribers, suppressions),
     *issues.PAGES,
     *items.PAGES,
-    settings,
+    *(programs, settings),
 )
 
 __all__ = ["PAGES", "blueprint"]

@@ -8,6 +8,7 @@ from newsletter.audit import Fault
 from newsletter.editors import people
 from newsletter.i18n import _, translate
 from newsletter.models import Entry, Role
+from newsletter.programs import access
 from newsletter.web.desk import log_words
 from newsletter.web.desk.ground import blueprint, needs, row_number, say, show
 from newsletter.web.page import locale, state
@@ -33,6 +34,7 @@ def log() -> Response:
     with state().database.read() as session:
         lines = audit.found(session, written, actor, before, LINES + 1, actions)
         names = {audit.editor(one.id): one.name for one in people.listed(session)}
+        names |= {access.actor(one.id): one.name for one in access.listed(session)}
     older = lines[LINES - 1].number if len(lines) > LINES else None
     return show(
         "log.html",

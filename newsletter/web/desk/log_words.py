@@ -30,6 +30,10 @@ ACTIONS = {
     "editor.sign_in_ended": _("Een andere browser is afgemeld."),
     "editor.sign_ins_ended": _("Alle andere browsers zijn afgemeld."),
     "editor.sign_out": _("Een medewerker meldde zich af."),
+    "endpoint.disable": _("Een meldadres is uitgeschakeld."),
+    "endpoint.enable": _("Een meldadres werkt weer."),
+    "endpoint.make": _("Een meldadres is toegevoegd."),
+    "endpoint.remove": _("Een meldadres is verwijderd."),
     "issue.approve": _("Een nummer is goedgekeurd."),
     "issue.compile": _("Een nummer is gemaakt."),
     "issue.intro": _("De inleiding van een nummer is gewijzigd."),
@@ -47,6 +51,7 @@ ACTIONS = {
     "item.picture": _("Een foto is toegevoegd."),
     "item.save": _("Een tekst is bewaard."),
     "retention.run": _("Persoonsgegevens zijn gewist, want de bewaartijd is om."),
+    "subscriber.add": _("Een ander programma voegde een abonnee toe."),
     "subscriber.erase": _("De gegevens van een abonnee zijn gewist."),
     "subscriber.export": _("De gegevens van een abonnee zijn opgevraagd."),
     "subscriber.invite": _("Een abonnee is met de hand toegevoegd en moet nog bevestigen."),
@@ -58,6 +63,8 @@ ACTIONS = {
     "suppression.apply": _("Een lijst van geblokkeerde adressen is opnieuw toegepast."),
     "suppression.forget": _("Een geblokkeerd adres is helemaal vergeten."),
     "suppression.lift": _("De blokkering van een adres is opgeheven."),
+    "token.make": _("Een token is gemaakt."),
+    "token.revoke": _("Een token is ingetrokken."),
 }
 ACTORS = {
     audit.CLOCK: _("de klok"),
@@ -68,6 +75,7 @@ ACTORS = {
 KINDS = {
     "delivery": _("mail"),
     "editor": _("medewerker"),
+    "endpoint": _("meldadres"),
     "issue": _("nummer"),
     "item": _("artikel"),
     "subscriber": _("abonnee"),
@@ -75,10 +83,12 @@ KINDS = {
     "suppression": _("geblokkeerd adres"),
     "a suppression": _("geblokkeerd adres"),
     "suppressions": _("geblokkeerde adressen"),
+    "token": _("token"),
     "personal data": _("persoonsgegevens"),
 }
 FACTS = {
     "added": _("toegevoegd"),
+    "address": _("met e-mailadressen"),
     "again": _("opnieuw geblokkeerd of gewist"),
     "at": _("vertrekt op"),
     "by": _("met"),
@@ -86,15 +96,20 @@ FACTS = {
     "choice": _("beslist"),
     "confirmed": _("meteen ingeschreven"),
     "deliveries": _("mails"),
+    "days": _("geldig, in dagen"),
     "editors": _("aan"),
+    "events": _("meldingen"),
+    "host": _("server"),
     "entries": _("adressen op de lijst"),
     "files": _("bestanden"),
     "hash": _("vingerafdruk"),
     "issue": _("nummer"),
     "language": _("taal"),
     "order": _("volgorde"),
+    "outcome": _("laatste antwoord"),
     "picture": _("foto"),
     "role": _("rol"),
+    "scopes": _("mag"),
     "told": _("kreeg een bericht"),
     "version": _("vingerafdruk"),
     # What the night removed, by rule.
@@ -108,6 +123,7 @@ FACTS = {
     "used limits of the forms": _("tellers van de formulieren"),
     "browsers that editors signed in with": _("browsers van medewerkers"),
     "mails that came back": _("teruggekomen mails"),
+    "answers kept for programs": _("antwoorden aan andere programma’s"),
 }
 WORDS = {
     "again": _("opnieuw versturen"),

@@ -29,6 +29,7 @@ ROUTES = {
     "import": _("via een lijst"),
     "command": _("door het secretariaat"),
     "desk": _("door de redactie"),
+    "api": _("door een ander programma"),
     "staff": _("door de redactie"),
     "complaint": _("met een klacht"),
     "never": _("met “schrijf me nooit meer”"),

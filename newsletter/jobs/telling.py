@@ -1,0 +1,78 @@
+"""Telling endpoints of events: rows are taken in one transaction, posted without one, and settled
+in another."""
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from newsletter import audit
+from newsletter.db import Database
+from newsletter.delivery.sender import utcnow
+from newsletter.programs import events, posting, replays
+from newsletter.programs.events import Letter, Result
+from newsletter.settings import Settings
+from newsletter.tokens import tokens_of
+
+log = logging.getLogger(__name__)
+AT_ONCE = 8  # endpoints that are told at the same time
+BATCH = 500
+
+
+def tell(database: Database, settings: Settings, stop: threading.Event | None = None) -> int:
+    """Post what is due, until nothing is; returns how many events were taken."""
+    stop = stop or threading.Event()
+    told = 0
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        while not stop.is_set():
+            with database.read() as session:  # an idle clock looks, and writes nothing
+                due = events.due(session, utcnow())
+            if not due:
+                break
+            taken = list(pool.map(partial(_tell, database, settings, stop), due))
+            if not any(taken):  # they rest now, or another host is at them
+                break
+            told += sum(taken)
+    return told
+
+
+def forget_replays(database: Database) -> int:
+    """Delete the answers that programs may not ask for again; returns how many."""
+    total = 0
+    while True:
+        with database.write() as session:
+            removed = replays.forget(session, utcnow(), BATCH)
+        total += removed
+        if removed < BATCH:
+            return total
+
+
+def _tell(database: Database, settings: Settings, stop: threading.Event, endpoint_id: int) -> int:
+    """Tell one endpoint what is due; after the first that it does not take, the rest waits."""
+    with database.write() as session:
+        letters = events.claim(session, tokens_of(settings), endpoint_id, utcnow())
+    if not letters:
+        return 0
+    results, untried = _posted(settings, stop, letters)
+    with database.write() as session:
+        ended = events.settle(session, endpoint_id, results, untried, utcnow())
+        if ended:
+            facts = {"outcome": results[-1].outcome}
+            what = ("endpoint.disable", f"endpoint {endpoint_id}")
+            audit.record(session, settings, audit.CLOCK, *what, utcnow(), facts)
+    if ended:
+        log.warning("Endpoint %d did not take events for two days: it is disabled.", endpoint_id)
+    return sum(result.taken for result in results)
+
+
+def _posted(
+    settings: Settings, stop: threading.Event, letters: list[Letter]
+) -> tuple[list[Result], list[Letter]]:
+    """What became of the letters, and those that were not posted."""
+    results: list[Result] = []
+    for place, letter in enumerate(letters):
+        if stop.is_set() or (results and not results[-1].taken):
+            return results, letters[place:]
+        outcome = posting.post(letter, utcnow(), inside=settings.endpoints_inside)
+        results.append(Result(letter, outcome))
+    return results, []

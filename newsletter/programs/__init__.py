@@ -1,0 +1,1 @@
+"""Other people's programs: what lets them in, and what they are told by themselves."""

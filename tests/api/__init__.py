@@ -1,0 +1,1 @@
+"""The API, the tokens that open it, and the endpoints that are told."""
