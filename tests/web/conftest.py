@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser, BrowserConPage
+from playwright.sync_api import Browser, BrowserContext, Page
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
