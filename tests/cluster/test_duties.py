@@ -143,3 +143,21 @@ def test_workers_need_postgresql(tmp_path: Path) -> None:
         load(environ={}, env_file=tmp_path / "none", **wanted)
     many = load(environ={}, env_file=tmp_path / "none", DATABASE_URL="postgresql://a@b/c", **wanted)
     assert (many.clock, many.content_host) == ("workers", True)
+
+
+def test_of_several_workers_on_a_host_one_does_what_is_the_hosts(
+    database: Database, many: Settings
+) -> None:
+    first, second = Worker(many, database), Worker(many, database)
+    done = list[str]()
+
+    def task() -> None:
+        done.append("done")
+
+    for worker in (first, second, first):
+        worker.on_host(task)
+    assert done == ["done", "done"]
+    first.leadership.end()
+    second.on_host(task)
+    assert len(done) == 3
+    second.leadership.end()

@@ -19,6 +19,7 @@ from newsletter.db import Database, connection_options
 from newsletter.jobs.cluster.queues import SHARED, SLOTS, app_of, caller
 from newsletter.jobs.cluster.rescue import rescue
 from newsletter.jobs.duties import Duties, Where, duties
+from newsletter.jobs.leading import Leadership
 from newsletter.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class Worker:
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings, self.database = settings, database
         self.duties = Duties(settings, database)
+        self.leadership = Leadership(settings, database)
         self._beat = settings.lease_seconds / BEATS
         self._stopped = asyncio.Event()
 
@@ -50,6 +52,12 @@ class Worker:
         """Begin nothing more, and let what has begun come to its end; called in the loop."""
         self.duties.stopping.set()
         self._stopped.set()
+
+    def on_host(self, task: Callable[[], None]) -> None:
+        """A turn of what a host does by itself: of several workers on it one does, and marks so."""
+        if self.leadership.of_host():
+            self.leadership.mark()
+            self.duties.guarded(task)
 
     async def work(self) -> bool:
         """Work; returns whether all of it ended within GRACE_SECONDS after `stop`."""
@@ -68,6 +76,7 @@ class Worker:
         done, late = await asyncio.wait(working, timeout=grace)
         if not late:
             await connector.close_async()
+            self.leadership.end()
         for task in done:
             if not task.cancelled() and (error := task.exception()):
                 raise error
@@ -78,7 +87,7 @@ class Worker:
         for duty in duties(self.settings):
             if duty.where is Where.HOST:
                 task = getattr(self.duties, duty.name)
-                act = partial(asyncio.to_thread, self.duties.guarded, task)
+                act = partial(asyncio.to_thread, self.on_host, task)
                 parts.append(self._regularly(duty.seconds, act))
         for queue in self.queues:
             mine = [duty for duty in duties(self.settings) if duty.where is queue]
