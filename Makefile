@@ -11,8 +11,15 @@ unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 export PIP_USER := 0
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check
 
+# What is low is ruff's (S); each exception to either stands in its line, with the reason.
+DANGERS := --quiet --recursive --severity-level medium newsletter config.py wsgi.py
+
 .DEFAULT_GOAL := help
-.PHONY: help run demo test axe standards lint format bench bench-large chaos setup setup-dev lock clean
+VERSION ?= HEAD
+RESTORE ?=
+
+.PHONY: help run demo test axe standards lint format bench bench-large chaos audit setup setup-dev \
+	lock upgrade rollback clean
 
 help: ## Say what each command does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -32,11 +39,12 @@ standards: setup-dev ## Say which test proves which line of the standards
 axe: setup-dev ## Look at every page in every language with axe (about eight minutes)
 	@$(find_chromium); EVERY_PAGE=1 exec $(BIN)/python -m pytest tests/web/test_accessibility.py $(ARGS)
 
-lint: setup-dev ## Check style, types and who imports whom
+lint: setup-dev ## Check style, types, who imports whom, and what is dangerous
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/bandit $(DANGERS) >/dev/null 2>&1 || $(BIN)/bandit $(DANGERS)
 
 format: setup-dev ## Put the code in the house style
 	@$(BIN)/ruff check --fix-only --quiet .
@@ -48,12 +56,16 @@ bench: setup-dev ## Measure the speed of sending, beside peers, and of the forms
 bench-large: setup-dev ## The same, an issue for a million readers, and a million imported
 	@exec $(BIN)/python -m tests.bench --large $(ARGS)
 
-chaos: setup-dev ## Kill the sender 200 times, try 2000 courses of events and the API (25 minutes)
+chaos: setup-dev ## Kill the sender 200 times, cut hosts off, try the API, and 2000 courses of events (40 minutes)
 	@$(BIN)/python -m tests.faults.chaos $(ARGS)
+	@$(BIN)/python -m tests.cluster.chaos
 	@EXAMPLES=$${EXAMPLES:-30} $(BIN)/python -m pytest -n 0 -q -s --timeout 0 \
 		tests/api/test_schemathesis.py
 	@HYPOTHESIS_EXAMPLES=$${HYPOTHESIS_EXAMPLES:-2000} exec $(BIN)/python -m pytest -n 0 -q \
 		--timeout 0 tests/issues/test_cursor.py tests/bounces/test_any_bytes.py
+
+audit: setup-dev ## Look for known holes, scan the running site, be slow with it (ten minutes)
+	@exec $(BIN)/python -m tests.audit
 
 setup: ## Prepare .venv for running (run and demo do this)
 	@$(call install,requirements.lock,runtime,about half a minute)
@@ -69,6 +81,12 @@ lock: ## Choose the exact versions again, after a change in pyproject.toml
 	"$$tmp/venv/bin/python" -m pip install --quiet --no-input --disable-pip-version-check 'uv~=0.13'; \
 	$(call compile,--group build,requirements.lock); \
 	$(call compile,--group build --group dev --constraint requirements.lock,requirements-dev.lock)
+
+upgrade: ## On a server, as root: release VERSION, with a backup before (docs/DEPLOY.md)
+	@exec deploy/upgrade upgrade "$(VERSION)"
+
+rollback: ## On a server, as root: the release of before; RESTORE=FILE puts a backup back, too
+	@exec deploy/upgrade rollback "$(RESTORE)"
 
 clean: ## Remove .venv and the caches; what the program wrote in instance/ stays
 	@rm -rf $(VENV) build ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache \

@@ -11,27 +11,43 @@ from pathlib import Path
 PROJECT_DIR = Path(__file__).resolve().parent
 
 # --- where it runs -------------------------------------------------------------------------------
-# development | production. Production refuses to start without SECRET_KEY, an https BASE_URL,
+# development | production. Production refuses to start without SECRET_KEYS, an https BASE_URL,
 # MAIL_SERVER, MAIL_DEFAULT_SENDER, LIST_ID and every ORG_… setting.
 NEWSLETTER_ENV = "development"
-# The key of all links and suppressions, at least 32 characters. In development one is made and kept
-# in INSTANCE_DIR. Losing it breaks every link that was ever mailed.
+# The keys of all links and suppressions, separated by commas, at least 32 characters each. The
+# first signs; the others are those of before: links to leave and suppressions made with them hold
+# for ever, other links as long as they would have (SECURITY.md has the steps). In development one
+# is made and kept in INSTANCE_DIR. Losing one breaks every link that was mailed under it.
+SECRET_KEYS = ""
+# The same, for who never had but one. When both are set, it must be the first of SECRET_KEYS.
 SECRET_KEY = ""
-# Earlier values of SECRET_KEY, separated by commas: after a rotation old links and suppressions
-# stay valid. Never remove one whose links may still be used; those to unsubscribe work for ever.
-# (What the forms have counted until then begins anew.)
-SECRET_KEY_FALLBACKS = ""
+# Keys of before that somebody else may know, separated by commas, and in SECRET_KEYS no more. Links
+# to leave and suppressions made with them hold on, as do the log and the editors' codes; nothing
+# else does.
+LEAKED_KEYS = ""
 # The public address of the site, without a path. Every link in every mail starts with it.
 BASE_URL = "http://localhost:5000"
 # SQLAlchemy address of the database. Empty: SQLite, in INSTANCE_DIR/newsletter.db.
 DATABASE_URL = ""
-# Folder of items, pages and topics.toml.
+# Folder of items, pages and topics.toml, on the host that keeps it.
 CONTENT_DIR = str(PROJECT_DIR / "content")
-# Does this host keep that folder: are items edited and issues compiled here (yes | no)? Of many hosts,
-# one does; what the others show and send reaches them through the database.
+# Does this host keep that folder: are items edited and issues compiled here (yes | no)? Of many
+# hosts, one does; what the others show and send reaches them through the database, and they keep
+# their copy of topics and pages in INSTANCE_DIR/content.
 CONTENT_HOST = True
+# Who does what is done by time, mailing first of all: embedded (`newsletter serve` itself; of all
+# hosts that share a database, one) or workers (`newsletter worker`, on any number of hosts, with
+# PostgreSQL; docs/WORKERS.md).
+CLOCK = "embedded"
 # Folder of everything this server writes: database, locks, caught mail.
 INSTANCE_DIR = str(PROJECT_DIR / "instance")
+# Folder of what no backup may put back: the fence, by which a copy of this server or a restored
+# backup is known, and the journal of who left (docs/RECOVERY.md). Best on another disk; empty:
+# INSTANCE_DIR/outside.
+OUTSIDE_DIR = ""
+# What names this machine, where /etc/machine-id is missing or shared, as in containers: any text
+# that another machine has not. Empty: /etc/machine-id.
+MACHINE_ID = ""
 # IANA zone that decides when a cadence is due and which dates readers see.
 TIMEZONE = "Europe/Brussels"
 # How many proxies in front of the site set X-Forwarded-For and -Proto (a number; 0: none).
@@ -39,6 +55,19 @@ TRUSTED_PROXIES = 0
 # Server processes of `newsletter serve` (a number): on PostgreSQL one for each core, on SQLite one
 # is enough. One of them sends the mail.
 WEB_PROCESSES = 1
+
+# --- seeing what it does (docs/MONITORING.md) -----------------------------------------------------
+# Which lines of the program's own log are written: debug | info | warning | error. Empty: the
+# server and workers write info; commands only warnings, as plain text.
+LOG_LEVEL = ""
+# How: console (for people) | json (one object a line, for collectors).
+LOG_FORMAT = "console"
+# Who may read /metrics on the site: whoever sends this word of 32 characters or more, as
+# "Authorization: Bearer …". Empty: nobody, the page is not there.
+METRICS_TOKEN = ""
+# A TCP port on 127.0.0.1 where the server and workers show /metrics, /readyz and /healthz without a
+# word, for a collector on the same machine; 0: none.
+METRICS_PORT = 0
 
 # --- mail: the relay (Flask-Mail's names) ---------------------------------------------------------
 # Host name of the SMTP relay. Empty, in development only: the local mail catcher.

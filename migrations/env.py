@@ -1,4 +1,4 @@
-"""Alembic's door: runs on the connection `newsletter.db.migrate` hands over, or on its own."""
+"""Alembic's door: runs on the connection `newsletter.schema.migrate` hands over, or on its own."""
 
 from alembic import context
 from sqlalchemy import Connection
@@ -6,13 +6,16 @@ from sqlalchemy import Connection
 from newsletter import settings
 from newsletter.db import connect
 from newsletter.models import Base
+from newsletter.schema import note_floor
 
 INDEXES = ("published_words", "document", "head_document", "ix_published_document")
+OTHERS = ("procrastinate_", "schema_floor")
 
 
 def is_ours(_thing: object, name: str | None, _kind: str, reflected: bool, _model: object) -> bool:
-    """What the database keeps by itself for the archive's search (0004) is in no model."""
-    return not (reflected and name and name.startswith(INDEXES))
+    """What the database keeps by itself for the archive's search (0004) is in no model; nor is
+    what migrations and Procrastinate keep for themselves (0013)."""
+    return not (reflected and name and name.startswith((*INDEXES, *OTHERS)))
 
 
 def run(connection: Connection) -> None:
@@ -25,6 +28,7 @@ def run(connection: Connection) -> None:
     )
     with context.begin_transaction():
         context.run_migrations()
+        note_floor(connection, context.script)
 
 
 given: Connection | None = context.config.attributes.get("connection")

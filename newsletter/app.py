@@ -15,6 +15,7 @@ from newsletter import settings as settings_module
 from newsletter.content.library import Library
 from newsletter.db import Database, connect
 from newsletter.links import Links
+from newsletter.seeing import Watch
 from newsletter.settings import Settings
 from newsletter.tokens import tokens_of
 from newsletter.web import (
@@ -22,6 +23,7 @@ from newsletter.web import (
     archive,
     data,
     desk,
+    elsewhere,
     embed,
     faults,
     feeds,
@@ -35,6 +37,7 @@ from newsletter.web import (
     public,
     receipts,
     unasked,
+    watching,
     webhooks,
 )
 from newsletter.web.accounts import gate, security
@@ -60,6 +63,7 @@ SITES = (
     api,
     unasked,
     webhooks,
+    watching,
     desk,
 )
 
@@ -87,13 +91,14 @@ def create_app(
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters |= {"issue": page.IssueNumber, "slug": page.Slug}
-    app.extensions["newsletter"] = page.State(
+    parts = app.extensions["newsletter"] = page.State(
         settings=settings,
         database=database or connect(settings.database_url),
         tokens=tokens_of(settings),
         links=Links(settings.base_url),
         library=library or Library(settings.content_dir, settings.timezone),
     )
+    elsewhere.set_up(app, parts)
     _set_up_templates(app)
     _set_up_errors(app)
     app.after_request(page.secure)
@@ -102,8 +107,9 @@ def create_app(
         app.register_blueprint(site.blueprint)
     if not settings.production:
         app.register_blueprint(inbox.blueprint)
-    parts, gathering = app.extensions["newsletter"], app.extensions["leaving"]
-    app.wsgi_app = Shortcut(app.wsgi_app, parts, gathering)  # type: ignore[method-assign]
+    app.extensions["watch"] = Watch(settings, parts.database)
+    shortcut = Shortcut(app.wsgi_app, parts, app.extensions["leaving"])
+    app.wsgi_app = watching.Watched(shortcut, settings)  # type: ignore[method-assign]
     if proxies := settings.trusted_proxies:
         fixed = ProxyFix(
             app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=0, x_port=0, x_prefix=0
@@ -145,11 +151,17 @@ def _explain(error: HTTPException) -> Response | WsgiResponse:
         response = errors.explained(error, code)
     else:
         title, advice = faults.in_words(faults.FAULTS, code)
-        response = page.show("public/error.html", code, title=title, advice=advice, ways=_ways())
+        said = {"title": title, "advice": advice, "ways": _ways()}
+        response = page.show("public/error.html", code, **said, reference=_reference(code))
     for name, value in error.get_headers():
         if name != "Content-Type":
             response.headers[name] = value
     return response
+
+
+def _reference(code: int) -> str:
+    """What to name when one tells us of an error that is ours."""
+    return watching.this_reference() if code >= 500 else ""
 
 
 def _ways() -> list[tuple[str, str, str]]:

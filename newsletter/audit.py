@@ -12,6 +12,7 @@ line and no line without its change.
 import contextlib
 import hmac
 import json
+import logging
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,13 +21,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import exists, func, or_, select, text
+from sqlalchemy import event, exists, func, or_, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from newsletter.models import Editor, Entry
 from newsletter.settings import Settings
 from newsletter.tokens import tokens_of
+
+log = logging.getLogger(__name__)
 
 CLOCK, COMMAND_LINE, PROOF_LETTER = "clock", "command line", "proof letter"
 FIRST = "0" * 64  # what the first line follows
@@ -52,7 +55,7 @@ class Fault(StrEnum):
     """What can be wrong with the log, in English; `number` is the line it is about."""
 
     MISSING = "line {number} is missing"
-    ALTERED = "line {number} is not what was written, or its SECRET_KEY is not known any more"
+    ALTERED = "line {number} is not what was written, or its key is not in SECRET_KEYS any more"
     OTHER = "line {number} is not the one that was noted"
     CUT_OFF = "line {number} was noted, and the log ends before it"
     EMPTY = "there is no line, though there are editors"
@@ -120,6 +123,14 @@ def record(
     entry.hash = link(_keys(settings)[0], last.hash if last else FIRST, entry)
     session.add(entry)
     session.flush()
+    # Only what holds is told; the log of the program must not know more than that of changes.
+    fields = {"actor": actor, "line": entry.number}
+    event.listen(
+        session,
+        "after_commit",
+        lambda _session: log.info("%s %s", action, subject, extra=fields),
+        once=True,
+    )
     return entry
 
 

@@ -4,28 +4,47 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import psycopg
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DisconnectionError, InternalError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
-import config
-from newsletter.errors import FixSettings
-
 POOL = 20  # connections to PostgreSQL that a process keeps: for its threads, and the clock's
 IDLE_SECONDS = 1
+CLOCK_LOCK = (
+    0x46696162656C  # the number of PostgreSQL's advisory lock of the one clock of all hosts
+)
+# A network that is cut says nothing: both sides must notice, well within the usual LEASE_SECONDS.
+# Otherwise we wait for a quarter of an hour for an answer, and the server keeps the locks of a host
+# that is gone for hours. Unless DATABASE_URL says otherwise.
+NOTICE_A_CUT: dict[str, int | str] = {
+    "connect_timeout": 10,  # seconds
+    "tcp_user_timeout": 15_000,  # milliseconds
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "options": (
+        "-c tcp_user_timeout=15000 -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5"
+        " -c tcp_keepalives_count=2 -c client_connection_check_interval=10000"
+    ),
+}
 # A database that is locked, restarted, read-only or full; from SQLAlchemy, or from a driver itself.
 UNAVAILABLE = (
     OperationalError,
@@ -74,7 +93,8 @@ class Base(DeclarativeBase):
 def connect(database_url: str) -> "Database":
     """Open the database at `database_url`; nothing is created yet (see `newsletter migrate`)."""
     if not database_url.startswith("sqlite"):
-        engine = create_engine(database_url, pool_size=POOL, hide_parameters=True)
+        known = {"connect_args": connection_options(database_url), "hide_parameters": True}
+        engine = create_engine(database_url, pool_size=POOL, **known)
         event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", _ping_when_idle)
         return Database(engine)
@@ -83,6 +103,12 @@ def connect(database_url: str) -> "Database":
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return Database(engine)
+
+
+def connection_options(database_url: str) -> dict[str, int | str]:
+    """What libpq is told beside the address of a PostgreSQL database."""
+    chosen = make_url(database_url).query
+    return {name: value for name, value in NOTICE_A_CUT.items() if name not in chosen}
 
 
 class Database:
@@ -187,41 +213,65 @@ def moment(kept: object) -> datetime:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def insertion(session: Session, table: type[Base]) -> Any:
+def with_commit(
+    session: Session,
+    name: str,
+    before: Callable[[Session, list[Any]], None] | None = None,
+    after: Callable[[list[Any]], None] | None = None,
+) -> list[Any]:
+    """Do something right before this session's commit, or right after it, once for each `name`,
+    with the notes that were added to what this returns; a rollback forgets both.
+
+    What `before` raises ends the transaction; `after` must raise nothing. Savepoints do not count.
+    """
+    acts: _Acts = session.info.setdefault("with_commit", {})
+    for moment, listener in (
+        ("before_commit", _act_before),
+        ("after_commit", _act_after),
+        ("after_rollback", _forget_acts),
+    ):
+        if not event.contains(session, moment, listener):
+            event.listen(session, moment, listener)
+    return acts.setdefault(name, (before, after, []))[2]
+
+
+_Acts = dict[
+    str,
+    tuple[
+        Callable[[Session, list[Any]], None] | None, Callable[[list[Any]], None] | None, list[Any]
+    ],
+]
+
+
+def _act_before(session: Session) -> None:
+    if not session.in_nested_transaction():
+        for before, _after, notes in list(session.info.get("with_commit", {}).values()):
+            if before:
+                before(session, notes)
+
+
+def _act_after(session: Session) -> None:
+    if not session.in_nested_transaction():
+        for _before, after, notes in session.info.pop("with_commit", {}).values():
+            if after:
+                after(notes)
+
+
+def _forget_acts(session: Session) -> None:
+    if not session.in_nested_transaction():
+        session.info.pop("with_commit", None)
+
+
+def insertion(session: Session | Connection, table: type[Base]) -> Any:
     """An INSERT into `table` that can say `on_conflict_do_…`, on either database."""
-    make = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
+    bound = session.get_bind() if isinstance(session, Session) else session
+    make = sqlite_insert if bound.dialect.name == "sqlite" else postgresql_insert
     return make(table)
 
 
 def new_rows(session: Session, table: type[Base]) -> Any:
     """An INSERT into `table` that leaves rows alone which are there already."""
     return insertion(session, table).on_conflict_do_nothing()
-
-
-def migrate(database: Database) -> None:
-    """Bring the database to the newest schema, in one transaction; raises as `is_current` does."""
-    if is_current(database):
-        return
-    with database.engine.begin() as connection:
-        command.upgrade(migration_config(connection), "head")
-
-
-def is_current(database: Database) -> bool:
-    """Has the database the newest schema? Raises FixSettings when a newer program made it."""
-    with database.engine.connect() as connection:
-        found = set(MigrationContext.configure(connection).get_current_heads())
-        known = ScriptDirectory.from_config(migration_config(connection))
-    if not found <= {script.revision for script in known.walk_revisions()}:
-        raise FixSettings("A newer version of this program made the database of DATABASE_URL.")
-    return found == set(known.get_heads())
-
-
-def migration_config(connection: Connection) -> Config:
-    """Alembic's configuration for the scripts in `migrations/`, on an open connection."""
-    alembic = Config()
-    alembic.set_main_option("script_location", str(config.PROJECT_DIR / "migrations"))
-    alembic.attributes["connection"] = connection
-    return alembic
 
 
 def _note_use(_connection: Any, record: Any) -> None:

@@ -42,6 +42,10 @@ class TryLater(NewsletterError):
     """Something outside did not answer; the same call may succeed later, nothing was lost."""
 
 
+class AdoptFirst(NewsletterError):
+    """This is a copy of a server, or a restored backup: it sends nothing until it is adopted."""
+
+
 class Finding:
     """One thing to mend: file, line (1-based) and a sentence that says how."""
 

@@ -124,7 +124,7 @@ def sweep(session: Session, now: datetime, most: int = 1000) -> int:
 
 def hidden(settings: Settings, kind: str, what: str) -> str:
     """The name of a limit: its kind, and what is limited as a keyed hash."""
-    key = tokens_of(settings).derived("limits")
+    key = tokens_of(settings).lasting("limits")
     return f"{kind}:{hmac.digest(key, what.encode(), 'sha256')[:16].hex()}"
 
 

@@ -2,9 +2,11 @@
 
 A token is `id ‖ time ‖ MAC`, base64url without padding: 36 characters; the MAC has 128 bits
 (ASVS 5.0, 11.5.1). Nothing is stored, so nothing stored is usable. The key of each purpose is
-derived from SECRET_KEY, so that a token of one purpose is never one of another.
+derived from a secret, so that a token of one purpose is never one of another.
 
-After a rotation, SECRET_KEY_FALLBACKS keeps the tokens of older secrets valid (ASVS 5.0, 13.3).
+The first of SECRET_KEYS signs; the others keep what was signed before valid (ASVS 5.0, 13.3), as
+long as whoever reads a token lets one of that age count. A secret of LEAKED_KEYS is believed only
+where refusing would do more harm than a forger can: `LEAVING`.
 
 A short token is `id ‖ MAC` in hexadecimal: 30 characters, for the local part of an envelope
 address, where 64 have to do (RFC 5321 4.5.3.1.1) and some systems change the case of letters. Its
@@ -16,7 +18,7 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -54,6 +56,10 @@ class Purpose(StrEnum):
     DEVICE = "device"
 
 
+# What links and addresses in mails may do for ever: end the mail. A forger could do no more.
+LEAVING = frozenset({Purpose.UNSUBSCRIBE, Purpose.LEAVE_BY_MAIL, Purpose.NEVER})
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a token says, proven only once `Tokens.verify` has said so."""
@@ -70,22 +76,34 @@ class Claim:
 class Tokens:
     """Makes tokens with keys derived from one secret, and checks those of older secrets too."""
 
-    def __init__(self, secret_key: str, fallbacks: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, secret_key: str, older: Iterable[str] = (), leaked: Iterable[str] = ()
+    ) -> None:
         self._root = secret_key.encode()
         # Keyed once and copied for each token: a hundred thousand messages need three each.
         self._macs = {
             purpose: hmac.new(self.derived(purpose), digestmod="sha256") for purpose in Purpose
         }
         self._address_key = self.derived("address")
-        self._older = tuple(Tokens(secret) for secret in fallbacks)
+        self._older = tuple(Tokens(secret) for secret in older)
+        self._all_older = (*self._older, *(Tokens(secret) for secret in leaked))
 
     def derived(self, name: str) -> bytes:
         """32 octets that only the holder of the secret can make; others for each name."""
         return hmac.digest(self._root, b"newsletter/" + name.encode(), "sha256")
 
-    def keys(self, name: str) -> list[bytes]:
-        """What `derived` gives, and what it gave with each earlier secret; the newest first."""
-        return [self.derived(name), *(older.derived(name) for older in self._older)]
+    def keys(self, name: str, *, leaked: bool = True) -> list[bytes]:
+        """What `derived` gives, and what it gave with each earlier secret; that which signs first.
+
+        Without those that leaked, where a forger who knows one must not be believed.
+        """
+        older = self._all_older if leaked else self._older
+        return [self.derived(name), *(one.derived(name) for one in older)]
+
+    def lasting(self, name: str) -> bytes:
+        """What `derived` gives with the last secret, so that a new first one changes nothing: for
+        names of what is counted, which nobody could find again under another key."""
+        return (self._all_older or (self,))[-1].derived(name)
 
     def issue(self, purpose: Purpose, id: int, now: datetime, bound: str = "") -> str:
         """A token for row `id`, valid only together with `bound` (an address, say)."""
@@ -111,7 +129,7 @@ class Tokens:
         head = claim.id.to_bytes(ID_BYTES, "big") + seconds.to_bytes(TIME_BYTES, "big")
         if hmac.compare_digest(self._mac(purpose, head, bound), claim.mac):
             return True
-        return any(older.verify(purpose, claim, bound) for older in self._older)
+        return any(one.verify(purpose, claim, bound) for one in self._before(purpose))
 
     def issue_short(self, purpose: Purpose, id: int) -> str:
         """A short token for row `id`."""
@@ -127,16 +145,23 @@ class Tokens:
         sound = hmac.compare_digest(self._mac(purpose, head, "")[:SHORT_MAC_BYTES], mac)
         if sound:
             return int.from_bytes(head, "big")
-        found = (older.read_short(purpose, token) for older in self._older)
+        found = (one.read_short(purpose, token) for one in self._before(purpose))
         return next((id for id in found if id is not None), None)
 
     def address_key(self, canonical: str) -> str:
-        """Keyed hash under which a suppressed address is kept; useless without SECRET_KEY."""
+        """Keyed hash under which a suppressed address is kept; useless without the secret."""
         return hmac.new(self._address_key, canonical.encode(), hashlib.sha256).hexdigest()
 
     def address_keys(self, canonical: str) -> tuple[str, ...]:
         """All keyed hashes under which an address may have been kept; the newest secret's first."""
-        return (self.address_key(canonical), *(old.address_key(canonical) for old in self._older))
+        return (
+            self.address_key(canonical),
+            *(old.address_key(canonical) for old in self._all_older),
+        )
+
+    def _before(self, purpose: Purpose) -> "tuple[Tokens, ...]":
+        """The tokens of earlier secrets that count for this purpose."""
+        return self._all_older if purpose in LEAVING else self._older
 
     def _mac(self, purpose: Purpose, head: bytes, bound: str) -> bytes:
         mac = self._macs[purpose].copy()
@@ -150,13 +175,13 @@ def fingerprint(token: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def _made(secret_key: str, fallbacks: tuple[str, ...]) -> Tokens:
-    return Tokens(secret_key, fallbacks)
+def _made(secret_keys: tuple[str, ...], leaked: tuple[str, ...]) -> Tokens:
+    return Tokens(secret_keys[0], secret_keys[1:], leaked)
 
 
 def tokens_of(settings: Settings) -> Tokens:
-    """The tokens of SECRET_KEY and SECRET_KEY_FALLBACKS."""
-    return _made(settings.secret_key, settings.secret_key_fallbacks)
+    """The tokens of SECRET_KEYS and LEAKED_KEYS."""
+    return _made(settings.secret_keys, settings.leaked_keys)
 
 
 def parse(token: str) -> Claim | None:

@@ -14,8 +14,11 @@ from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy.orm import Session
 
 from newsletter import settings as settings_module
-from newsletter.db import Database, connect, migrate
+from newsletter.db import Database, connect
+from newsletter.schema import migrate
 from newsletter.settings import Settings
+from tests.faults.nursery import Nursery
+from tests.faults.programs import Forked
 from tests.postgres import OLDEST, Server, Shared, binaries, running
 from tests.shared import remember_routes, remember_statements
 
@@ -28,6 +31,7 @@ LONG = [
     *("test_relay_faults.py", "test_processes.py", "test_process.py", "test_concurrency.py"),
     *("test_pausing.py", "test_store.py", "test_demo.py", "test_xss.py", "test_issues.py"),
     *("test_mail_screens.py", "test_slow_clients.py", "test_morning.py", "test_cursor.py"),
+    *("test_worker.py", "test_hosts.py", "test_phases.py"),
     *("test_guarding.py", "test_publishing.py", "test_road.py", "test_logs.py", "test_browser.py"),
 ]
 MISSING = {
@@ -91,6 +95,13 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def birth() -> Iterator[Forked]:
+    """How programs of ours are started, where what matters is not the start itself."""
+    with contextlib.closing(Nursery()) as nursery:
+        yield Forked(nursery)
 
 
 @pytest.fixture(scope="session")

@@ -66,6 +66,7 @@ class RelayLog:
     verbs: list[str] = field(default_factory=list)
     unencrypted: list[str] = field(default_factory=list)  # the verbs that came outside TLS
     connected_at: list[float] = field(default_factory=list)
+    peers: list[str] = field(default_factory=list)  # the addresses of those who connected, in turn
     connections: int = 0
     most_open: int = 0
     port: int = 0
@@ -73,6 +74,10 @@ class RelayLog:
 
     def got(self, recipient: str) -> list[Taken]:
         return [message for message in self.taken if message.recipient == recipient]
+
+    def taken_from(self, peer: str) -> int:
+        """How many messages came from this address."""
+        return sum(self.peers[one.connection - 1] == peer for one in list(self.taken))
 
     def greeting(self, encrypted: bool) -> str:
         offers = ["relay.test", *self.offers, *(["PIPELINING"] * self.pipelining)]
@@ -95,6 +100,7 @@ class _Conversation(asyncio.Protocol):
         self.log.open.add(transport)
         self.log.connections += 1
         self.number = self.log.connections
+        self.log.peers.append(transport.get_extra_info("peername")[0])
         self.log.connected_at.append(time.monotonic())
         self.log.most_open = max(self.log.most_open, len(self.log.open))
         self._answer("banner")
@@ -248,8 +254,9 @@ def running(
     port: int = 0,
     window: int = 0,
     log: RelayLog | None = None,
+    address: str = "127.0.0.1",
 ) -> Iterator[RelayLog]:
-    """A relay on 127.0.0.1, on a free port unless told; `tls` is spoken from the first byte.
+    """A relay, on a free port of 127.0.0.1 unless told; `tls` is spoken from the first byte.
 
     `window` is the size of its receive buffer (0: the system's), so that content comes in pieces;
     `log` goes on with what an earlier relay wrote.
@@ -257,7 +264,7 @@ def running(
     log = log or RelayLog(pipelining=pipelining, offers=offers, starttls=starttls)
     if script:
         log.script = script
-    listener = socket.create_server(("127.0.0.1", port), backlog=256)
+    listener = socket.create_server((address, port), backlog=256)
     if window:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
     loop = asyncio.new_event_loop()

@@ -3,9 +3,7 @@
 import contextlib
 import shutil
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,10 @@ from playwright.sync_api import Browser, FrameLocator, Page
 
 import config
 from newsletter.models import SubscriberState
-from tests.cli.serving import Serving, clean_environ, wait_for
+from tests.cli.serving import Serving
+from tests.faults.programs import Birth, Program, wait_for
+
+Command = Callable[..., str]  # the words of a command
 
 READER = "bezoeker@voorbeeld.example"
 ITEM = """---
@@ -40,12 +41,12 @@ def content(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def serving(tmp_path: Path, content: Path) -> Iterator[Serving]:
-    serving = Serving(tmp_path / "instance", CONTENT_DIR=str(content))
+def serving(birth: Birth, tmp_path: Path, content: Path) -> Iterator[Serving]:
+    serving = Serving(birth, tmp_path / "instance", CONTENT_DIR=str(content))
     try:
         yield serving.until_running()
     finally:
-        serving.kill()
+        serving.process.end()
 
 
 @pytest.fixture
@@ -63,18 +64,18 @@ def accessible(page: Page) -> None:
     assert found.violations_count == 0, found.generate_report()
 
 
-def command(serving: Serving, content: Path, *words: str) -> str:
+@pytest.fixture
+def command(birth: Birth, serving: Serving, content: Path, tmp_path: Path) -> Command:
+    """What `newsletter WORDS` prints."""
     environ = {"INSTANCE_DIR": str(serving.folder), "CONTENT_DIR": str(content)}
-    done = subprocess.run(
-        [sys.executable, "-m", "newsletter.cli", *words],
-        env=clean_environ() | environ | {"BASE_URL": serving.url},
-        cwd=config.PROJECT_DIR,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    environ["BASE_URL"] = serving.url
+
+    def run(*words: str) -> str:
+        done = Program(birth, "newsletter.cli", list(words), environ, tmp_path / "command").wait()
+        assert done.code == 0, done.err
+        return done.out.strip()
+
+    return run
 
 
 def open_letter(page: Page, serving: Serving, subject: str) -> FrameLocator:
@@ -107,7 +108,9 @@ def state(serving: Serving) -> str:
         return str(found.fetchone()[0])
 
 
-def test_sign_up_confirm_read_and_leave(page: Page, serving: Serving, content: Path) -> None:
+def test_sign_up_confirm_read_and_leave(
+    page: Page, serving: Serving, content: Path, command: Command
+) -> None:
     page.goto("/")
     page.get_by_label("Je e-mailadres").fill(READER)
     page.get_by_role("button", name="Schrijf me in").click()
@@ -121,8 +124,8 @@ def test_sign_up_confirm_read_and_leave(page: Page, serving: Serving, content: P
     assert state(serving) == SubscriberState.ACTIVE
 
     (content / "items/2026/11/nieuwe-bron.nl.md").write_text(ITEM, "utf-8")
-    number = command(serving, content, "issues", "compile", "--items", "nieuwe-bron")
-    command(serving, content, "issues", "send", number)
+    number = command("issues", "compile", "--items", "nieuwe-bron")
+    command("issues", "send", number)
     letter = open_letter(page, serving, "Een nieuwe bron in het dorp")
     assert letter.get_by_role("heading", name="Een nieuwe bron in het dorp").count() == 1
     accessible(page)

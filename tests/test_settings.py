@@ -38,7 +38,7 @@ def load(tmp_path: Path, **environ: str) -> Settings:
 
 def test_every_setting_is_explained_in_config() -> None:
     source = Path(config.__file__).read_text("utf-8").splitlines()
-    names = {field.name.upper() for field in fields(Settings)}
+    names = {"SECRET_KEY", *(field.name.upper() for field in fields(Settings))}
     assigned = {line.split(" = ")[0] for line in source if re.match(r"[A-Z_0-9]+ = ", line)}
     assert assigned - {"PROJECT_DIR"} == names
     for index, line in enumerate(source):
@@ -123,7 +123,13 @@ def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
 
 
 def test_secrets_are_not_repeated_in_errors(tmp_path: Path) -> None:
-    for name in ("SECRET_KEY", "MAILGUN_SIGNING_KEY", "POSTMARK_WEBHOOK"):
+    for name in (
+        "SECRET_KEY",
+        "SECRET_KEYS",
+        "LEAKED_KEYS",
+        "MAILGUN_SIGNING_KEY",
+        "POSTMARK_WEBHOOK",
+    ):
         with pytest.raises(FixSettings) as caught:
             load(tmp_path, **{name: "hunter2"})
         assert "hunter2" not in str(caught.value)
@@ -147,7 +153,8 @@ def test_postmark_has_room_for_a_message_id(tmp_path: Path) -> None:
 def test_production_names_all_that_is_missing(tmp_path: Path) -> None:
     assert load(tmp_path, **PRODUCTION).production
     for name in PRODUCTION.keys() - {"NEWSLETTER_ENV", "MAIL_USE_TLS"}:
-        with pytest.raises(FixSettings, match=f"^{name} must be set"):
+        said = "SECRET_KEYS" if name == "SECRET_KEY" else name
+        with pytest.raises(FixSettings, match=f"^{said} must be set"):
             load(tmp_path, **{k: v for k, v in PRODUCTION.items() if k != name})
     with pytest.raises(FixSettings) as caught:
         load(tmp_path, NEWSLETTER_ENV="production")
@@ -159,6 +166,21 @@ def test_production_names_what_is_missing_beside_what_is_wrong(tmp_path: Path) -
         load(tmp_path, NEWSLETTER_ENV="production", MAIL_PORT="x")
     assert "MAIL_PORT must be" in str(caught.value)
     assert "ORG_COURT must be set" in str(caught.value)
+
+
+def test_secret_key_is_a_list_of_one(tmp_path: Path) -> None:
+    one, two, three = "1" * 32, "2" * 32, "3" * 32
+    assert load(tmp_path, SECRET_KEY=one).secret_keys == (one,)
+    assert load(tmp_path, SECRET_KEYS=f"{two}, {one}").secret_key == two
+    assert load(tmp_path, SECRET_KEYS=f"{two},{one}", SECRET_KEY=two).secret_keys == (two, one)
+    with pytest.raises(FixSettings, match=r"^SECRET_KEY is not the first of SECRET_KEYS: keep"):
+        load(tmp_path, SECRET_KEYS=f"{two},{one}", SECRET_KEY=one)
+    with pytest.raises(FixSettings, match=r"^SECRET_KEYS must be at least 32 characters"):
+        load(tmp_path, SECRET_KEYS=f"{two},short")
+    with pytest.raises(FixSettings, match=r"^LEAKED_KEYS has a key that still stands in SECRET"):
+        load(tmp_path, SECRET_KEY=one, LEAKED_KEYS=f"{three},{one}")
+    production = PRODUCTION | {"SECRET_KEY": "", "SECRET_KEYS": f"{two},{one}"}
+    assert load(tmp_path, **production).secret_keys == (two, one)
 
 
 def test_production_needs_https_and_never_makes_a_key(tmp_path: Path) -> None:

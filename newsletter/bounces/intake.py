@@ -135,7 +135,7 @@ def take(
     session: Session, settings: Settings, findings: Sequence[Finding], now: datetime
 ) -> Counts:
     """Do what follows from at most BATCH findings, each once, however often they come."""
-    left = _take_leave(session, findings, now)
+    left = _take_leave(session, settings, findings, now)
     blows, confirmed = _blows(session, findings)
     fresh, stopped = setbacks.strike(session, settings, blows, confirmed, now)
     back = [blow for blow in blows if blow.sent is Sent.DELIVERY and blow.key in fresh]
@@ -192,14 +192,20 @@ def _by_message_id(settings: Settings, message_id: str) -> Returned | None:
     return Returned(sent, claim.id)
 
 
-def _take_leave(session: Session, findings: Sequence[Finding], now: datetime) -> int:
+def _take_leave(
+    session: Session, settings: Settings, findings: Sequence[Finding], now: datetime
+) -> int:
     """Unsubscribe who asked so by mail; returns how many were still there."""
     rows = ledger.by_id(session, _asked(findings, Sent.DELIVERY)).values()
     letters = _notices(session, _asked(findings, Sent.NOTICE)).values()
     wishes = [Wish(id, ROUTE) for id in sorted(_asked(findings, Sent.READER))]
     wishes += [Wish(row.subscriber_id, ROUTE, issue_number=row.issue_number) for row in rows]
     wishes += [Wish(reader, ROUTE) for reader, _sent_at in letters]
-    return sum(bool(done) for done in leaving.leave_all(session, wishes, now)) if wishes else 0
+    return (
+        sum(bool(done) for done in leaving.leave_all(session, settings, wishes, now))
+        if wishes
+        else 0
+    )
 
 
 def _asked(findings: Sequence[Finding], sent: Sent) -> set[int]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
+from newsletter import metrics
 from newsletter.bounces import meaning
 from newsletter.bounces.meaning import AT_ONCE, IN_TIME, Past, Rule
 from newsletter.db import insertion
@@ -62,6 +63,8 @@ def strike(
     message that is refused once more, later than before, is new.
     """
     fresh = _write(session, blows, now, again=again)
+    for _sent, _id, kind in fresh:
+        metrics.SETBACKS_SEEN.add(kind)
     new = [blow for blow in {blow.key: blow for blow in blows}.values() if blow.key in fresh]
     whys: dict[Rule, dict[int, str | None]] = {}
     current = _current(session, new, confirmed)

@@ -1,5 +1,6 @@
 """The command line: parse, call one function, print, exit code. Errors are one sentence each."""
 
+import gc
 import importlib
 import os
 from typing import Any
@@ -13,6 +14,7 @@ from newsletter.i18n import COMMAND_LINE
 COMMANDS = {
     "serve": "newsletter.cli.serve",
     "demo": "newsletter.cli.demo",
+    "worker": "newsletter.cli.worker",
     "migrate": "newsletter.cli.migrate",
     "items": "newsletter.cli.items",
     "issues": "newsletter.cli.issues",
@@ -24,6 +26,9 @@ COMMANDS = {
     "editors": "newsletter.cli.editors",
     "bounces": "newsletter.cli.bounces",
     "audit": "newsletter.cli.audit",
+    "adopt": "newsletter.cli.adopt",
+    "backup": "newsletter.cli.backup",
+    "restore": "newsletter.cli.restore",
     "doctor": "newsletter.cli.doctor",
 }
 
@@ -38,6 +43,7 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        gc.freeze()  # else the end looks through all that was imported once more
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

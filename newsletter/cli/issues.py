@@ -7,7 +7,15 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from newsletter.cli.office import Office, as_json, log, open_office, print_json, progress
+from newsletter.cli.office import (
+    Office,
+    as_json,
+    log,
+    needs_content,
+    open_office,
+    print_json,
+    progress,
+)
 from newsletter.delivery import ledger
 from newsletter.delivery.sender import utcnow
 from newsletter.errors import FixRequest
@@ -38,6 +46,7 @@ def compile_command(
 ) -> None:
     """Compile what readers have not had into an issue; prints its number."""
     office, slugs = open_office(), slugs + more
+    needs_content(office.settings)
     if slugs and cadence:
         raise click.UsageError("--cadence and --items exclude each other.")
     if cadence and cadence not in office.settings.cadences:

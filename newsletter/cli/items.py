@@ -3,7 +3,7 @@
 import click
 
 from newsletter import settings as settings_module
-from newsletter.cli.office import as_json, print_json
+from newsletter.cli.office import as_json, needs_content, print_json
 from newsletter.content.library import Library
 from newsletter.errors import FixContent
 
@@ -15,6 +15,7 @@ def command() -> None:
 
 def _library() -> Library:
     settings = settings_module.load()
+    needs_content(settings)
     return Library(settings.content_dir, settings.timezone, settings.cadences)
 
 

@@ -13,9 +13,11 @@ from sqlalchemy.orm import Session
 from newsletter import audit
 from newsletter import settings as settings_module
 from newsletter.content.library import Library
-from newsletter.db import Database, connect, is_current
+from newsletter.db import Database, connect
 from newsletter.delivery.sender import utcnow
 from newsletter.errors import FixSettings
+from newsletter.issues import sharing
+from newsletter.schema import is_current
 from newsletter.settings import Settings
 
 
@@ -33,8 +35,17 @@ class Office:
 
     @property
     def library(self) -> Library:
-        """The shelf of items."""
+        """The shelf of items; on a host without the folder the topics and pages alone."""
+        if not self.settings.content_host:
+            with self.database.read() as session:
+                sharing.fetch(session, self.settings.content_dir)
         return Library(self.settings.content_dir, self.settings.timezone, self.settings.cadences)
+
+
+def needs_content(settings: Settings) -> None:
+    """Raises FixSettings on a host without the folder of items."""
+    if not settings.content_host:
+        raise FixSettings("CONTENT_HOST is no here: run this on the host that keeps the content.")
 
 
 def open_database(settings: Settings) -> Database:
@@ -47,6 +58,10 @@ def open_database(settings: Settings) -> Database:
 def open_office() -> Office:
     """Read the settings and open the database; raises FixSettings when it is not migrated."""
     settings = settings_module.load()
+    if settings.log_level:  # else a command says what it has to say itself
+        from newsletter.cli import logs
+
+        logs.set_up(settings)
     database = open_database(settings)
     if not is_current(database):
         raise FixSettings("The database has not the newest schema; run `newsletter migrate`.")

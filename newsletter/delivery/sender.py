@@ -12,7 +12,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -25,9 +24,11 @@ from newsletter.delivery.copies import Copies
 from newsletter.delivery.ledger import Claim, Claimed, Settled
 from newsletter.delivery.outcomes import Outcome, Reply, Stage, Verdict, judge
 from newsletter.delivery.relay import Answered, Event, Lane, Ready
+from newsletter.delivery.run import Run
 from newsletter.delivery.writer import Order, Writer
 from newsletter.errors import FixContent, NewsletterError, TryLater
 from newsletter.settings import Settings
+from newsletter.tracing import bound
 
 BATCH = 200  # rows claimed at once
 PATIENCE = 5  # conversations in vain, in a row, before the relay is left alone
@@ -40,26 +41,6 @@ NOT_SENT = Reply(Stage.DATA, None, "this process was silent for too long")
 def utcnow() -> datetime:
     """The time, aware."""
     return datetime.now(UTC)
-
-
-@dataclass
-class Run:
-    """What one run did, and what it learned about issues as a whole."""
-
-    outcomes: dict[Outcome, int] = field(default_factory=dict)
-    pauses: dict[int, Pause] = field(default_factory=dict)  # by issue number
-    warnings: dict[int, Reply] = field(default_factory=dict)  # what the editors must know, too
-    parked: int = 0
-
-    @property
-    def accepted(self) -> int:
-        """Messages the relay took."""
-        return self.outcomes.get(Outcome.ACCEPTED, 0)
-
-    @property
-    def answered(self) -> bool:
-        """Did the relay take a message, or refuse it because of its reader?"""
-        return bool(self.accepted or self.outcomes.get(Outcome.REFUSED)) and not self.pauses
 
 
 class Sender:
@@ -104,7 +85,7 @@ class Sender:
         cannot be used, and nothing is lost then."""
         if not self._something_due():
             return self.run
-        with self._lease() as lease_id:
+        with self._lease() as lease_id, bound(lease=lease_id), self.run.told():
             self._writer = Writer(self.database, self.settings, lease_id, self.clock)
             count = 1 if self.asking else self.settings.delivery_connections
             self._connections = Connections(self.settings, count)
@@ -253,6 +234,7 @@ class Sender:
         verdict, reply = judge(event.reply), event.reply
         outcome = verdict.outcome
         self.run.outcomes[outcome] = self.run.outcomes.get(outcome, 0) + 1
+        self.run.issues.add(row.issue_number)
         self._settled.append(Settled(row.id, outcome, reply, row.domain))
         if pause := self._breaker.note(row.issue_number, verdict, reply):
             self.run.pauses.setdefault(row.issue_number, pause)
@@ -300,6 +282,7 @@ class Sender:
             self._stop_by = time.monotonic()  # nothing more can be recorded: nothing more goes
             self._settled[:0] = settled  # but what is known may be, at the last try
             raise
+        self._problem = self._problem or answer.problem
         if wanted:
             self._rows.extend(answer.batch.rows)
             self._exhausted = self.asking or not answer.batch.more

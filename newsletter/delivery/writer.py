@@ -7,6 +7,7 @@ then costs one disk write for many messages.
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,10 +15,13 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
+from newsletter import fence, metrics
 from newsletter.db import UNAVAILABLE, Database
 from newsletter.delivery import ledger, throttle
 from newsletter.delivery.ledger import Batch, Claim, Settled
 from newsletter.delivery.outcomes import Outcome
+from newsletter.errors import TryLater
+from newsletter.fence import Mark
 from newsletter.settings import Settings
 
 NOTHING = Batch()
@@ -48,6 +52,7 @@ class Answer:
 
     opened: set[int]
     batch: Batch = NOTHING
+    problem: TryLater | None = None  # why the batch is not given out; it goes back with the lease
 
 
 class Writer:
@@ -58,6 +63,7 @@ class Writer:
     ) -> None:
         self._database, self._settings, self._lease_id = database, settings, lease_id
         self._clock = clock
+        self._own = metrics.own_domains(settings)
         self._connection: Connection | None = None
         self._renewed_at = time.monotonic()
         self.lost = False  # the lease was taken away: nothing of this process counts any more
@@ -70,8 +76,11 @@ class Writer:
     def commit(self, order: Order, give_up_at: Callable[[], float]) -> Answer:
         """Try until it holds, with the outcomes in hand, until that moment (monotonic)."""
         while True:
+            started = time.monotonic()
             try:
-                return self._commit_once(order)
+                answer = self._commit_once(order)
+                self._count(order, time.monotonic() - started)
+                return answer
             except UNAVAILABLE:  # locked, read-only, restarted, full
                 self.close()
                 if time.monotonic() > give_up_at():
@@ -80,6 +89,12 @@ class Writer:
             except BaseException:
                 self.close()  # whatever state it was left in
                 raise
+
+    def _count(self, order: Order, seconds: float) -> None:
+        metrics.COMMITS.observe(seconds, "claim" if order.claim else "settle")
+        found = Counter((row.outcome, row.domain) for row in order.settled)
+        for (outcome, domain), times in found.items():
+            metrics.MESSAGES.add(outcome, metrics.domain_class(domain, self._own), times=times)
 
     def keep_lease(self) -> None:
         """Say that this process lives, when it is time to."""
@@ -102,7 +117,7 @@ class Writer:
         self._connection = None
 
     def _commit_once(self, order: Order) -> Answer:
-        now = self._clock()
+        now, mark = self._clock(), None
         if self._connection is None:
             self._connection = self._database.engine.connect()
         with self._database.transaction(self._connection, single=order.is_plain) as connection:
@@ -119,15 +134,33 @@ class Writer:
                 ledger.park(connection, self._lease_id, delivery_id, reason, now)
             if order.given_back:
                 ledger.give_back(connection, self._lease_id, order.given_back)
-            slower = {row.domain for row in order.settled if row.outcome is Outcome.SLOW_DOWN}
-            if not (order.claim or slower):
-                return Answer(opened)
-            with Session(connection, expire_on_commit=False) as session:
-                batch = self._claim(session, order.claim, now) if order.claim else NOTHING
-                for domain in sorted(slower):  # after the claim: rates are locked in one order
-                    throttle.slow(session, self._settings, domain, now)
-                session.flush()
-                return Answer(opened, batch)
+            batch = self._claim_and_slow(connection, order, now)
+            if batch.rows:
+                mark = fence.advance(connection, self._settings)
+        return self._noted(Answer(opened, batch), mark)
+
+    def _claim_and_slow(self, connection: Connection, order: Order, now: datetime) -> Batch:
+        slower = {row.domain for row in order.settled if row.outcome is Outcome.SLOW_DOWN}
+        if not (order.claim or slower):
+            return NOTHING
+        with Session(connection, expire_on_commit=False) as session:
+            batch = self._claim(session, order.claim, now) if order.claim else NOTHING
+            for domain in sorted(slower):  # after the claim: rates are locked in one order
+                throttle.slow(session, self._settings, domain, now)
+            session.flush()
+        return batch
+
+    def _noted(self, answer: Answer, mark: Mark | None) -> Answer:
+        """What was claimed may be used once the file outside knows it, too."""
+        try:
+            if mark:
+                fence.note(self._settings, mark)
+        except OSError as error:
+            why = (
+                f"The fence (OUTSIDE_DIR) cannot be written now: {error.strerror}; nothing is lost."
+            )
+            return Answer(answer.opened, NOTHING, TryLater(why))
+        return answer
 
     def _claim(self, session: Session, wanted: Claim, now: datetime) -> Batch:
         return ledger.claim(session, self._settings, self._lease_id, wanted, now)

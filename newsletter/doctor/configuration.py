@@ -67,9 +67,9 @@ def _identity(settings: Settings) -> Iterator[Line]:
         if names[name].lower() in FREEMAIL:
             said = f"{name} is a mailbox of {names[name]}, which lets nobody else send for it."
             yield fail("settings", said, f"Set {name} to an address of your own domain.")
-    if len(set(settings.secret_key)) < LETTERS:
-        said = f"SECRET_KEY has {len(set(settings.secret_key))} different characters: a guess away."
-        mend = "Make one with `openssl rand -base64 48`; keep the old one in SECRET_KEY_FALLBACKS."
+    if (letters := len(set(settings.secret_key))) < LETTERS:
+        said = f"The first of SECRET_KEYS has {letters} different characters: a guess away."
+        mend = "Put one of `openssl rand -base64 48` before it, and move this one to LEAKED_KEYS."
         yield fail("settings", said, mend)
 
 

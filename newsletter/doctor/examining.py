@@ -24,6 +24,7 @@ from newsletter.doctor import (
     machine,
     relay,
     storage,
+    workers,
 )
 from newsletter.doctor.asking import Asker, Unanswered
 from newsletter.doctor.lines import Line, fail, ok
@@ -62,7 +63,7 @@ def checks(
         Check("settings", lambda: configuration.lines(settings)),
         Check("database", lambda: _stored(settings, database)),
         Check("disk", lambda: machine.disks(settings)),
-        Check("ticks", lambda: machine.ticking(settings, now)),
+        Check("ticks", lambda: workers.ticking(settings, database, now)),
         Check("content", lambda: machine.shelf(settings)),
     ]
     if settings.uses_catcher:

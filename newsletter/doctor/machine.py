@@ -45,7 +45,9 @@ def room(folder: Path) -> Room:
 
 def disks(settings: Settings, look: Callable[[Path], Room] = room) -> list[Line]:
     """INSTANCE_DIR, which is written all the time, and CONTENT_DIR."""
-    folders = {"INSTANCE_DIR": settings.instance_dir, "CONTENT_DIR": settings.content_dir}
+    folders = {"INSTANCE_DIR": settings.instance_dir}
+    if settings.content_host:
+        folders["CONTENT_DIR"] = settings.content_dir
     return [_disk(name, folder, look) for name, folder in folders.items()]
 
 
@@ -116,30 +118,51 @@ def _server_off(session: Session, now: Callable[[], datetime]) -> float:
     return abs((there - before - (after - before) / 2).total_seconds())
 
 
-def ticking(settings: Settings, now: datetime) -> list[Line]:
-    """Does a process on this host lead the clock, and did it tick lately?
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The leader's lock: who wrote it, when it was marked, and whether that process still lives."""
+
+    pid: str
+    at: float  # seconds since 1970
+    held: bool
+
+
+def tick(settings: Settings) -> Tick | None:
+    """The last sign of a clock on this host; None when none has ever run.
 
     It holds a lock on a file as long as it lives, and marks the file about each minute.
     """
-    file = settings.instance_dir / "clock.lock"
-    start = "Start `newsletter serve`; without it nothing is compiled, mailed or cleaned up."
     try:
-        with file.open("r") as lock:
+        with (settings.instance_dir / "clock.lock").open("r") as lock:
             pid, marked = lock.read().strip(), os.fstat(lock.fileno()).st_mtime
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        silent = now.timestamp() - marked
-        if silent < TICK_SECONDS:
-            return [ok("ticks", f"Process {pid} runs the clock; it ticked {silent:.0f} s ago.")]
-        said = f"Process {pid} runs the clock, but has not ticked for {silent:.0f} s."
-        return [fail("ticks", said, "Look at its log, and start it again.")]
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return Tick(pid, marked, held=True)
+            return Tick(pid, marked, held=False)
     except FileNotFoundError:
+        return None
+
+
+def ticking(settings: Settings, now: datetime) -> list[Line]:
+    """Does a process on this host lead the clock, and did it tick lately?"""
+    start = "Start `newsletter serve`; without it nothing is compiled, mailed or cleaned up."
+    found = tick(settings)
+    if found is None:
         return [warn("ticks", "No clock has ever run on this host.", start)]
-    return [warn("ticks", "No clock runs on this host now.", start)]
+    if not found.held:
+        return [warn("ticks", "No clock runs on this host now.", start)]
+    silent = now.timestamp() - found.at
+    if silent < TICK_SECONDS:
+        return [ok("ticks", f"Process {found.pid} runs the clock; it ticked {silent:.0f} s ago.")]
+    said = f"Process {found.pid} runs the clock, but has not ticked for {silent:.0f} s."
+    return [fail("ticks", said, "Look at its log, and start it again.")]
 
 
 def shelf(settings: Settings) -> list[Line]:
     """The items can be read, and hold no error that would keep an issue from being made."""
+    if not settings.content_host:
+        return [ok("content", "Another host keeps the items (CONTENT_HOST is no).")]
     library = Library(settings.content_dir, settings.timezone, settings.cadences)
     mend = "`newsletter items check` names each one with file and line."
     try:

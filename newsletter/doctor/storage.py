@@ -5,8 +5,9 @@ from pathlib import Path
 from sqlalchemy import make_url, text
 from sqlalchemy.engine import Connection
 
-from newsletter.db import Database, is_current
+from newsletter.db import Database
 from newsletter.doctor.lines import Line, fail, found, ok, warn
+from newsletter.schema import is_current, waits_for_post
 from newsletter.settings import Settings
 
 OLDEST = 15  # PostgreSQL, major version
@@ -23,9 +24,16 @@ def lines(settings: Settings, database: Database) -> list[Line]:
         sqlite = connection.dialect.name == "sqlite"
         answer = _sqlite(settings, connection) if sqlite else _postgresql(connection)
     if is_current(database):
-        return [*answer, ok("migrations", "The database has the newest schema.")]
+        return [*answer, _current(database)]
     said = "The database has not the newest schema."
     return [*answer, fail("migrations", said, "Stop the server and run `newsletter migrate`.")]
+
+
+def _current(database: Database) -> Line:
+    if not waits_for_post(database):
+        return ok("migrations", "The database has the newest schema.")
+    said = "A migration waits until no process of an older release runs."
+    return warn("migrations", said, "Then run `newsletter migrate --post`.")
 
 
 def _missing_file(settings: Settings) -> Path | None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 
+from newsletter import fence
 from newsletter.delivery import ledger
 from newsletter.delivery.ledger import Group
 from newsletter.errors import FixContent
@@ -99,9 +100,10 @@ def plan_issue(
     """Number the items, assemble the editions real readers need, write their rows.
 
     Returns how many rows. Also run again later for readers whose older row had to settle first.
-    Raises FixContent when an edition does not pass preflight, or nothing is left to tell; the
-    caller's transaction ends then.
+    Raises FixContent when an edition does not pass preflight, or nothing is left to tell, and
+    AdoptFirst for a copy; the caller's transaction ends then.
     """
+    fence.require(session, settings)
     ledger.take_stock(session)
     drawn, renderings = (
         outline.draw(session, settings, issue, now),
@@ -120,6 +122,7 @@ def plan_issue(
             nothing.append(group)
     ledger.skip(session, issue, drawn.top, nothing)
     planned = ledger.plan(session, issue, drawn.top, wanted, _due_at(session, settings, now))
+    fence.advance_with(session, settings)
     told = planned or drawn.new or ledger.readers_waiting(session, issue, drawn.top, now)
     if first and not told:
         gone = Said(

@@ -31,7 +31,7 @@ _STAMP = f"""
         (SELECT count(*) FROM item_numbers WHERE withdrawn_at IS NOT NULL),
         (SELECT max(withdrawn_at) FROM item_numbers WHERE withdrawn_at IS NOT NULL)
     FROM issues WHERE planned_at IS NOT NULL AND state IN ({", ".join(f"'{s}'" for s in PUBLIC)})
-"""  # noqa: S608 (our own words)
+"""  # noqa: S608 # nosec B608 # our own words
 _IS_GONE = (ItemNumber.slug == Piece.slug, ~ItemNumber.repeat, _WITHDRAWN)  # all numbers at once
 _GONE = select(Piece, ItemNumber.withdrawn_at).join(ItemNumber, and_(*_IS_GONE))
 DATED_AT_MOST = 500  # items in a calendar

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 NEVER_RAN = "never ran"
 OVERDUE = "has not run yet"  # the editors have been told; it may still be taken
 NOTHING_NEW = "nothing new"
+PASSED_OVER = "passed over when the database was adopted"
 GRACE = timedelta(minutes=15)  # a clock compiles within seconds
 REMEMBERED = timedelta(days=92)
 
@@ -86,6 +87,16 @@ def _note_missed(
         log.warning("The slot of %s at %s never ran.", cadence, slot.isoformat())
         take(session, cadence, slot, now).outcome = NEVER_RAN
     trouble.tell_of_slots(session, settings, cadence, untold, now, gone=True)
+
+
+def pass_over(session: Session, settings: Settings, now: datetime) -> list[str]:
+    """Give up every slot that has come and was not run; the cadences."""
+    passed = []
+    for cadence in settings.cadences:
+        if (slot := due(session, settings, cadence, now)) is not None:
+            take(session, cadence, slot, now).outcome = PASSED_OVER
+            passed.append(cadence)
+    return passed
 
 
 def overdue(session: Session, settings: Settings, now: datetime) -> dict[str, list[datetime]]:

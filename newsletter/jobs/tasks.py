@@ -11,12 +11,13 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from newsletter import audit, notices
+from newsletter import audit, fence, metrics, notices
 from newsletter.content.library import Library
 from newsletter.db import UNAVAILABLE, Database
 from newsletter.delivery import ledger
 from newsletter.delivery.breaker import Breaker
-from newsletter.delivery.sender import Run, Sender, utcnow
+from newsletter.delivery.run import Run
+from newsletter.delivery.sender import Sender, utcnow
 from newsletter.delivery.writer import wait_for_others
 from newsletter.errors import FixSettings, NewsletterError, TryLater
 from newsletter.issues import holding, publishing, slots
@@ -53,12 +54,14 @@ def settle_signups(database: Database, settings: Settings, stop: threading.Event
     while full and not stop.is_set():
         with database.write() as session:
             count = settling.settle_requests(session, settings, utcnow(), SETTLED_TOGETHER)
+        metrics.SIGNUPS.add(times=count)
         settled, full = settled + count, count == SETTLED_TOGETHER
     return settled
 
 
 def drain_notices(database: Database, settings: Settings, stop: threading.Event) -> int:
     """Mail the notices that are due; returns how many left the outbox."""
+    fence.require_home(database, settings)
     return notices.drain(database, settings, utcnow(), stop=stop)
 
 
@@ -107,6 +110,7 @@ def _seal(database: Database, after: int, losses: int = LOSSES) -> chain.Batch:
 
 def run_due_slots(database: Database, settings: Settings, library: Library) -> list[int]:
     """Compile for every cadence whose slot has come; returns the new issues' numbers."""
+    fence.require_home(database, settings)
     made, problem = [], None
     for cadence in settings.cadences:
         try:
@@ -155,6 +159,7 @@ def tell_of_missed_slots(database: Database, settings: Settings) -> None:
 
 def advance_issues(database: Database, settings: Settings) -> list[int]:
     """Send what has been approved, by a person or by silence; returns the numbers begun."""
+    fence.require_home(database, settings)
     with database.read() as session:  # editions are made before anything is locked
         renderings = publishing.ready_to_send(session, settings, utcnow())
     with database.write() as session:
@@ -179,6 +184,7 @@ def deliver(
     An issue that waits for the relay is asked for first: by the clock when it is time to, by hand
     at once. Raises TryLater or FixSettings when the relay cannot be used; nothing is lost then.
     """
+    fence.require_home(database, settings)
     stop = stop or threading.Event()
     breaker = breaker or Breaker(settings)  # a clock keeps its own, from run to run
     work = _Work(database, settings, issue_number, stop, on_accepted, breaker)
@@ -285,9 +291,12 @@ class _Work:
             self._heed(sender.run)
 
     def _rest(self, error: NewsletterError, issue_number: int | None) -> None:
-        """Nobody asks a wrong password every minute: what needs mending waits longer."""
+        """Nobody asks a wrong password every minute: what needs mending waits longer. While other
+        hosts mail the issue, it is not the relay that is away, but this host."""
         longer = publishing.LONGEST_REST if isinstance(error, FixSettings) else 1
         with self.database.write() as session:
+            if ledger.others_work(session, self.settings, utcnow()):
+                return
             ask_at = self._ask_at(longer)
             why, moment = str(error), utcnow()
             for number in publishing.rest(

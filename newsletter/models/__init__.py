@@ -11,6 +11,7 @@ from newsletter.models.consent import (
 )
 from newsletter.models.delivery import AT_ONCE, Cursor, Delivery, DeliveryState, Lease, Quota
 from newsletter.models.editor import Approval, Draft, Editor, Entry, Passkey, Role, SignIn
+from newsletter.models.fence import Fence
 from newsletter.models.figure import Figure
 from newsletter.models.issue import Edition, Intro, Issue, IssueState, ItemNumber, Piece, Slot
 from newsletter.models.notice import Notice, NoticeKind, NoticeState
@@ -24,6 +25,7 @@ from newsletter.models.program import (
     Scope,
 )
 from newsletter.models.report import Reply, Setback, SetbackKind
+from newsletter.models.shared_file import SharedFile
 from newsletter.models.sighting import SeedPlace, Sighting
 from newsletter.models.subscriber import (
     AddressChange,
@@ -60,6 +62,7 @@ __all__ = [
     "Entry",
     "Event",
     "EventKind",
+    "Fence",
     "Figure",
     "FormRequest",
     "Intro",
@@ -86,6 +89,7 @@ __all__ = [
     "SeedPlace",
     "Setback",
     "SetbackKind",
+    "SharedFile",
     "Sighting",
     "SignIn",
     "Slot",

@@ -35,7 +35,7 @@ class Editor(Base):
     password: Mapped[str | None]  # argon2; None until the invitation is accepted
     fs_uniquifier: Mapped[str] = mapped_column(unique=True)  # a new one ends every sign-in
     tf_primary_method: Mapped[str | None]  # "authenticator", once a code was given
-    tf_totp_secret: Mapped[str | None]  # encrypted with a key derived from SECRET_KEY
+    tf_totp_secret: Mapped[str | None]  # encrypted with a key derived from SECRET_KEYS
     totp_counter: Mapped[int | None]  # of the last code: none is taken twice
     mf_recovery_codes: Mapped[list[str] | None] = mapped_column(JSON)  # keyed hashes
     fs_webauthn_user_handle: Mapped[str | None] = mapped_column(unique=True)

@@ -8,6 +8,7 @@ from newsletter.notices.outbox import (
     queue_all,
     remove,
     remove_settled,
+    withdraw_waiting,
     written_since,
 )
 from newsletter.notices.replies import forget as forget_replies
@@ -23,5 +24,6 @@ __all__ = [
     "queue_for",
     "remove",
     "remove_settled",
+    "withdraw_waiting",
     "written_since",
 ]

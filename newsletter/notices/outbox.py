@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from newsletter import suppression
+from newsletter import metrics, suppression
 from newsletter.db import Database, Plain
 from newsletter.delivery import message
 from newsletter.delivery.message import Content
@@ -151,6 +151,16 @@ def remove(session: Session, subscriber_ids: Sequence[int]) -> None:
     session.execute(delete(Notice).where(Notice.subscriber_id.in_(subscriber_ids)))
 
 
+def withdraw_waiting(session: Session, now: datetime) -> int:
+    """Of a copy, or a restored backup: letters that wait may have gone long ago. Those for the
+    editors stay, since a second one does no harm. Returns how many are dropped."""
+    waiting = (Notice.state == NoticeState.WAITING, Notice.kind.not_in(TO_EDITORS))
+    dropped = {"state": NoticeState.DROPPED, "settled_at": now, "reply": "withdrawn when adopted"}
+    empty: dict[str, Any] = {"email": None, "facts": {}}
+    gone = update(Notice).where(*waiting).values(**dropped, **empty).returning(Notice.id)
+    return len(session.scalars(gone).all())
+
+
 def remove_settled(session: Session, before: datetime, limit: int) -> int:
     """Delete at most `limit` notices that were settled before this moment; returns how many."""
     old = select(Notice.id).where(Notice.settled_at < before).limit(limit)
@@ -272,7 +282,11 @@ def _carry(
     sender = paths.of(Sent.NOTICE, claimed.notice.id)
     reply = relay.deliver(recipient, content, sender)  # no transaction is open here
     with database.write() as session:
-        return _record(session, claimed.notice, reply, now)
+        outcome = _record(session, claimed.notice, reply, now)
+    metrics.NOTICES.add(outcome)
+    if outcome is Outcome.ACCEPTED:
+        metrics.NOTICE_LAG.observe(max(0.0, (now - claimed.notice.created_at).total_seconds()))
+    return outcome
 
 
 def _message(settings: Settings, claimed: _Claimed) -> tuple[str, bytes]:

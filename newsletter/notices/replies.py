@@ -39,7 +39,7 @@ def pass_on(
 
     Returns how many were not in it before.
     """
-    key = tokens_of(settings).derived("replies")
+    key = tokens_of(settings).lasting("replies")
     found = {hmac.digest(key, mail, "sha256")[:16].hex(): mail for mail in mails}
     rows = [{"key": key, "content": found[key], "at": now} for key in sorted(found)]
     fresh = insertion(session, Reply).values(rows).on_conflict_do_nothing().returning(Reply.key)

@@ -4,12 +4,9 @@
 problem is reported at once, each in one sentence that names the setting.
 """
 
-import contextlib
 import difflib
 import io
 import os
-import secrets
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from email.headerregistry import Address
@@ -21,12 +18,13 @@ from dotenv.parser import parse_stream
 
 import config
 from newsletter.errors import FixSettings
-from newsletter.settings import mailboxes, webhooks
+from newsletter.settings import keys, mailboxes, webhooks
 from newsletter.settings.mailboxes import LOOPBACK as LOOPBACK
 from newsletter.settings.mailboxes import Account, Listener, Place
-from newsletter.settings.parsing import PARSERS, Parser, Rate, as_text, secret
+from newsletter.settings.parsing import PARSERS, Parser, Rate, as_text
 
-SECRETS = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "MAIL_PASSWORD", "OIDC_CLIENT_SECRET"}
+SECRETS = {"SECRET_KEY", "SECRET_KEYS", "LEAKED_KEYS", "MAIL_PASSWORD", "OIDC_CLIENT_SECRET"}
+SECRETS |= {"METRICS_TOKEN"}
 SECRETS |= webhooks.SECRETS
 SECRETS |= {"BOUNCE_MAILBOX_PASSWORD", "SEED_PASSWORDS"}
 # Somebody may have put a password into these, where it must not be.
@@ -38,16 +36,23 @@ class Settings:
     """One field for each name in `config.py`, in lower case, with units as explained there."""
 
     newsletter_env: str
-    secret_key: str
-    secret_key_fallbacks: tuple[str, ...]
+    secret_keys: tuple[str, ...]
+    leaked_keys: tuple[str, ...]
     base_url: str
     database_url: str
     content_dir: Path
     instance_dir: Path
+    outside_dir: Path
+    machine_id: str
     timezone: ZoneInfo
     trusted_proxies: int
     content_host: bool
+    clock: str
     web_processes: int
+    log_level: str
+    log_format: str
+    metrics_token: str
+    metrics_port: int
     mail_server: str
     mail_port: int
     mail_use_tls: bool
@@ -152,6 +157,11 @@ class Settings:
         return self.newsletter_env == "production"
 
     @property
+    def secret_key(self) -> str:
+        """The key that signs."""
+        return self.secret_keys[0]
+
+    @property
     def uses_catcher(self) -> bool:
         """Does mail go to the local catcher (development without a relay)?"""
         return not (self.mail_server or self.production)
@@ -191,6 +201,9 @@ def load(
     values = {
         f.name: _parse(f.name.upper(), raw[f.name.upper()], problems) for f in fields(Settings)
     }
+    values["secret_keys"] = keys.chosen(
+        values, _parse("SECRET_KEY", raw["SECRET_KEY"], problems), problems
+    )
     sound = not problems
     if values["newsletter_env"] == "production":
         problems += _missing_in_production(raw)
@@ -202,7 +215,7 @@ def load(
 
 
 def _names() -> list[str]:
-    return [field.name.upper() for field in fields(Settings)]
+    return ["SECRET_KEY", *(field.name.upper() for field in fields(Settings))]
 
 
 def _read_env_file(file: Path) -> dict[str, str]:
@@ -253,6 +266,8 @@ def _contradictions(values: dict[str, Any]) -> list[str]:
         if values[f"{share}_warn"] > values[f"{share}_pause"]:
             name = share.upper()
             problems.append(f"{name}_WARN must not be larger than {name}_PAUSE.")
+    if values["clock"] == "workers" and not values["database_url"].startswith("postgresql"):
+        problems.append("CLOCK=workers needs a PostgreSQL database in DATABASE_URL.")
     plain = not (values["mail_use_tls"] or values["mail_use_ssl"] or values["mail_allow_plaintext"])
     if values["mail_server"] and plain and values["mail_server"] not in LOOPBACK:
         problems.append(
@@ -294,12 +309,14 @@ def _half_signed(values: dict[str, Any]) -> list[str]:
 
 def _missing_in_production(raw: dict[str, Any]) -> list[str]:
     """A default that only suits development counts as missing."""
-    needed = ["SECRET_KEY", "MAIL_SERVER", "MAIL_DEFAULT_SENDER", "LIST_ID"]
+    needed = ["MAIL_SERVER", "MAIL_DEFAULT_SENDER", "LIST_ID"]
     needed += [name for name in _names() if name.startswith("ORG_")]
     unset = [
         name for name in needed if not str(raw[name]).strip() or raw[name] is getattr(config, name)
     ]
     problems = [f"{name} must be set in production." for name in unset]
+    if not (str(raw["SECRET_KEYS"]).strip() or str(raw["SECRET_KEY"]).strip()):
+        problems.append("SECRET_KEYS must be set in production.")
     if not str(raw["BASE_URL"]).startswith("https://"):
         problems.append("BASE_URL must be set to an https address in production.")
     return problems
@@ -314,28 +331,12 @@ def _complete(settings: Settings) -> Settings:
             f"INSTANCE_DIR {settings.instance_dir} cannot be made: {error.strerror}."
         ) from None
     changes: dict[str, Any] = {}
+    if not settings.content_host:  # what the host with the folder shares is put there
+        changes["content_dir"] = settings.instance_dir / "content"
     if not settings.database_url:
         changes["database_url"] = f"sqlite:///{settings.instance_dir / 'newsletter.db'}"
-    if not settings.secret_key:
-        changes["secret_key"] = _development_key(settings.instance_dir / "secret_key")
+    if not settings.outside_dir:
+        changes["outside_dir"] = settings.instance_dir / "outside"
+    if not settings.secret_keys:
+        changes["secret_keys"] = (keys.development_key(settings.instance_dir / "secret_key"),)
     return replace(settings, **changes)
-
-
-def _development_key(file: Path) -> str:
-    try:
-        return _kept_key(file)
-    except (OSError, ValueError) as error:
-        raise FixSettings(f"The key in {file} cannot be used: {error}.") from None
-
-
-def _kept_key(file: Path) -> str:
-    if not file.exists():
-        with tempfile.NamedTemporaryFile("w", dir=file.parent) as fresh:  # mode 0600
-            fresh.write(secrets.token_urlsafe(48))
-            fresh.flush()
-            # A hard link appears whole or not at all: of two starts at once, one wins.
-            with contextlib.suppress(FileExistsError):
-                os.link(fresh.name, file)
-    if not (key := secret(file.read_text("ascii"))):
-        raise ValueError("it is empty")
-    return key

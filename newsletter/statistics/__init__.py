@@ -27,6 +27,7 @@ from newsletter.statistics.reading import (
     issues,
     live,
     parted,
+    standing,
 )
 
 __all__ = [
@@ -49,5 +50,6 @@ __all__ = [
     "issues",
     "live",
     "parted",
+    "standing",
     "store",
 ]

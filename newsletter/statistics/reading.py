@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from newsletter.delivery.ledger import Progress
 from newsletter.models import (
     Delivery,
     DeliveryState,
@@ -158,11 +159,27 @@ def live(session: Session, number: int, known: Mapping[str, int]) -> Live:
     planned = sum(known.get(state.value, 0) for state in DeliveryState)
     if not planned:  # not counted yet
         planned = session.scalar(count) or 0
-    bounced = session.scalar(count.where(BOUNCED)) or 0
-    called_spam = (Setback.issue_number == number, Setback.kind == SetbackKind.COMPLAINT)
-    complaints = session.scalar(select(func.count()).where(*called_spam)) or 0
     accepted = max(planned - left - refused - withdrawn, 0)
-    return Live(planned, left, accepted, refused, withdrawn, bounced, complaints)
+    return Live(planned, left, accepted, refused, withdrawn, *_marks(session, number))
+
+
+def standing(session: Session, progress: Progress, number: int) -> Live:
+    """The same of an issue whose rows were just counted."""
+    left = progress.waiting + progress.in_doubt
+    ends = (progress.accepted, progress.refused, progress.withdrawn)
+    return Live(progress.planned, left, *ends, *_marks(session, number))
+
+
+def _marks(session: Session, number: int) -> tuple[int, int]:
+    """How many messages of an issue came back, and how many were called spam."""
+    came_back = select(func.count()).select_from(Delivery)
+    called_spam = (Setback.issue_number == number, Setback.kind == SetbackKind.COMPLAINT)
+    queries = (
+        came_back.where(Delivery.issue_number == number, BOUNCED),
+        select(func.count()).where(*called_spam),
+    )
+    bounced, complaints = (session.scalar(query) or 0 for query in queries)
+    return bounced, complaints
 
 
 def counted_at(session: Session, number: int) -> datetime | None:

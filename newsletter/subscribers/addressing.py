@@ -12,7 +12,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from newsletter import addresses, limits, notices, suppression
+from newsletter import addresses, journal, limits, notices, suppression
 from newsletter.errors import FixRequest
 from newsletter.i18n import _
 from newsletter.models import (
@@ -178,6 +178,8 @@ def _move(
         facts=facts,
         now=now,
     )
+    journal.write(session, settings, journal.Purpose.MOVED, [subscriber.canonical], now)
+    journal.write(session, settings, journal.Purpose.BACK, [wish.canonical], now)
     subscriber.email, subscriber.canonical = wish.email, wish.canonical
     session.delete(wish)
     session.flush()

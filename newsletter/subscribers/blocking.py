@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from newsletter import notices, suppression
+from newsletter import journal, notices, suppression
 from newsletter.delivery import ledger
 from newsletter.models import (
     AddressChange,
@@ -39,6 +39,7 @@ def block(
         return 0
     tokens, addresses = tokens_of(settings), {one.canonical or "": whys[one.id] for one in found}
     suppression.add_all(session, tokens, reason, addresses, now)
+    journal.write(session, settings, reason.value, addresses, now)
     if reason in suppression.FINAL:
         _withdraw_consent(session, reason, found, whys, now)
     readers = [one.id for one in found if one.state is SubscriberState.ACTIVE]

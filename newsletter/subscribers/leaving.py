@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from newsletter import notices
+from newsletter import journal, notices
 from newsletter.db import Plain
 from newsletter.delivery import ledger
 from newsletter.models import ConsentEvent, EventKind, NoticeKind, Subscriber, SubscriberState
@@ -26,7 +26,7 @@ SECOND = timedelta(seconds=1)
 # With the issue whose link was used: the links of an issue carry the moment of its planning.
 WHO = """
 WITH wishes (id, made, later) AS (VALUES {rows})
-SELECT s.id, s.state, s.email, s.locale, s.cadence, t.topics, (
+SELECT s.id, s.state, s.email, s.canonical, s.locale, s.cadence, t.topics, (
     SELECT max(i.number) FROM deliveries d JOIN issues i ON i.number = d.issue_number
     WHERE d.subscriber_id = s.id AND i.planned_at >= w.made AND i.planned_at < w.later
 )
@@ -69,6 +69,7 @@ class _Reader:
     id: int
     state: str
     email: str | None
+    canonical: str | None
     locale: str
     cadence: str
     topics: str
@@ -99,13 +100,20 @@ def leave(
 ) -> Left:
     """End a subscription at once, also for mail that is already planned (UNS-06)."""
     wish = Wish(subscriber.id, route, issue_number=issue_number, reason=reason)
-    [changed] = leave_all(session, [wish], now)
+    [changed] = leave_all(session, settings, [wish], now)
     session.refresh(subscriber)
     return Left(subscriber, bool(changed))
 
 
-def leave_all(session: Session, wishes: Sequence[Wish], now: datetime) -> list[bool | None]:
-    """End all these subscriptions at once; in the order of `wishes`.
+def leave_all(
+    session: Session,
+    settings: Settings,
+    wishes: Sequence[Wish],
+    now: datetime,
+    *,
+    goodbye: bool = True,
+) -> list[bool | None]:
+    """End all these subscriptions at once, with a goodbye letter; in the order of `wishes`.
 
     False for who is gone already, also by an earlier wish; None for who never was.
     """
@@ -116,7 +124,8 @@ def leave_all(session: Session, wishes: Sequence[Wish], now: datetime) -> list[b
     found = {reader.id: reader for reader in _readers(plain, first.values())}
     leaving = [reader for reader in found.values() if reader.state not in GONE]
     if leaving:
-        for id in _end(plain, leaving, first, now):
+        journal.write(session, settings, journal.Purpose.LEFT, _addresses(leaving), now)
+        for id in _end(plain, leaving, first, now, goodbye=goodbye):
             ledger.withdraw(session, id, now)
     changed = {reader.id for reader in leaving}
     return [
@@ -139,8 +148,17 @@ def _readers(plain: Plain, wishes: Collection[Wish]) -> list[_Reader]:
         return [_Reader(*row) for row in plain.run(sql if plain.sqlite else sql + LOCKED, values)]
 
 
+def _addresses(readers: Sequence[_Reader]) -> list[str | None]:
+    return [reader.canonical for reader in readers]
+
+
 def _end(
-    plain: Plain, leaving: Sequence[_Reader], wishes: Mapping[int, Wish], now: datetime
+    plain: Plain,
+    leaving: Sequence[_Reader],
+    wishes: Mapping[int, Wish],
+    now: datetime,
+    *,
+    goodbye: bool,
 ) -> list[int]:
     """Write it all down: state, proof and goodbye. Returns who still has mail on its way."""
     ids = [reader.id for reader in leaving]
@@ -148,7 +166,8 @@ def _end(
     with plain.together():
         plain.tell(LEAVE.format(marks=marks), (plain.moment(now), *ids))
         _prove(plain, leaving, wishes, now)
-        _say_goodbye(plain, leaving, now)
+        if goodbye:
+            _say_goodbye(plain, leaving, now)
         return [id for (id,) in plain.run(EXPECTING.format(marks=marks), ids)]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from newsletter import addresses, notices, suppression
+from newsletter import addresses, journal, notices, suppression
 from newsletter.delivery import ledger
 from newsletter.models import (
     AddressChange,
@@ -50,6 +50,7 @@ def erase(
     tokens, email, state = tokens_of(settings), subscriber.email, subscriber.state
     blocked = suppression.is_suppressed(session, tokens, subscriber.canonical)
     suppression.add(session, tokens, subscriber.canonical, SuppressionReason.ERASED, now)
+    journal.write(session, settings, journal.Purpose.ERASED, [subscriber.canonical], now)
     _empty(session, subscriber, route, now, consent.nameless(why, email) if why else None)
     if tell and state in TOLD and blocked is None:
         notices.queue(session, NoticeKind.ERASED, email=email, locale=subscriber.locale, now=now)
@@ -98,6 +99,7 @@ def suppress(
     address = addresses.parse(email, allow_utf8=True)
     why = consent.nameless(why, address.typed) if why else None
     suppression.add(session, tokens_of(settings), address.canonical, reason, now, why)
+    journal.write(session, settings, reason.value, [address.canonical], now)
     if reason in suppression.FINAL:
         notices.forget(session, now, {address.typed, address.canonical})
     same = select(Subscriber).where(Subscriber.canonical == address.canonical)

@@ -1,8 +1,8 @@
 """Receipts: a reader's own proofs, signed, so that anybody can check them without us.
 
-The signature is Ed25519 (RFC 8032) with a key made from SECRET_KEY. docs/CONSENT.md has the format,
-and a script that checks a receipt offline. A receipt also shows whether links of the chain were cut
-off or made anew after it was handed out.
+The signature is Ed25519 (RFC 8032) with a key made from the secret. docs/CONSENT.md has the
+format, and a script that checks a receipt offline. A receipt also shows whether links of the chain
+were cut off or made anew after it was handed out.
 """
 
 import base64
@@ -21,7 +21,7 @@ from newsletter.models import Subscriber
 from newsletter.settings import Settings
 from newsletter.subscribers import chain, consent, proof
 from newsletter.subscribers.chain import SEALS
-from newsletter.tokens import Tokens, tokens_of
+from newsletter.tokens import tokens_of
 
 FORMAT = "fiabel-consent-receipt-1"
 ID_LENGTH = 16
@@ -43,7 +43,7 @@ def receipt(
         "subscriber": subscriber.id,
         "events": proof.events(session, subscriber.id),
     }
-    key = _private(tokens_of(settings))
+    key = Ed25519PrivateKey.from_private_bytes(tokens_of(settings).derived("receipt"))
     return {
         "payload": payload,
         "algorithm": "Ed25519",
@@ -63,9 +63,9 @@ def verify(receipt: dict[str, Any], public_key: Ed25519PublicKey) -> bool:
 
 
 def public_keys(settings: Settings) -> dict[str, Ed25519PublicKey]:
-    """The published keys by id: of SECRET_KEY first, then of SECRET_KEY_FALLBACKS (SEC-18)."""
-    older = (Tokens(secret) for secret in settings.secret_key_fallbacks)
-    keys = (_private(tokens).public_key() for tokens in (tokens_of(settings), *older))
+    """The published keys by id, that which signs first (SEC-18); none that leaked."""
+    seeds = tokens_of(settings).keys("receipt", leaked=False)
+    keys = (Ed25519PrivateKey.from_private_bytes(seed).public_key() for seed in seeds)
     return {key_id(key): key for key in keys}
 
 
@@ -110,7 +110,3 @@ def _sound(event: dict[str, Any]) -> bool:
         and said == row["wording_hash"]
         and all(proof.matches(half, hash) is not False for half, hash in halves)
     )
-
-
-def _private(tokens: Tokens) -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.from_private_bytes(tokens.derived("receipt"))

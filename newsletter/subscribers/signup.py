@@ -152,9 +152,9 @@ class _Visit:
 
 def _examined(settings: Settings, form: LinkForm, now: datetime) -> _Visit:
     """What the form itself says; no database is asked."""
-    if form.trap:
-        return _Visit(Answered(Answer.TRAPPED))
     age = _age(settings, form.made, now)
+    if form.trap and age is not None:  # whose form is none of ours is told that first
+        return _Visit(Answered(Answer.TRAPPED))
     is_old = isinstance(form, SignupForm) and form.wording not in _wordings()
     if age is None or age > FORM_AGE or is_old:
         return _Visit(Answered(Answer.OUTDATED))

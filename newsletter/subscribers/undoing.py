@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from newsletter import suppression
+from newsletter import journal, suppression
 from newsletter.delivery import ledger
 from newsletter.models import ConsentEvent, EventKind, Subscriber, SubscriberState
 from newsletter.programs import events
@@ -76,6 +76,7 @@ def undo(
     gone = (Subscriber.state.in_(LEFT), Subscriber.left_at == subscriber.left_at)
     if not preferences.activate(session, subscriber, now, *gone):
         return look(session, settings, token, now)
+    journal.write(session, settings, journal.Purpose.BACK, [subscriber.canonical], now)
     if subscriber.canonical is not None:
         tokens = tokens_of(settings)
         suppression.lift(session, tokens, subscriber.canonical, now, "undid leaving")

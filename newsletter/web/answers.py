@@ -171,7 +171,7 @@ def guarded() -> dict[str, str]:
     """What every public form sends: the fields of `LinkForm` but address, locale and page."""
     sent = request.form
     return {
-        "made": sent.get("made", ""),
+        "made": sent.get("token", ""),
         "work": sent.get("work", ""),
         "trap": sent.get(HONEYPOT, ""),
         "ip": request.remote_addr or "",

@@ -1,6 +1,7 @@
 """Leaving: a page with one button, the one click of mail programs (RFC 8058), and regret."""
 
 from collections.abc import Sequence
+from functools import cache
 
 from flask import Blueprint, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
@@ -30,8 +31,7 @@ from newsletter.web.page import (
 
 blueprint = Blueprint("leaving", __name__)
 
-# The whole answer to a machine: in every language, since nobody asked for one.
-DONE = "".join(f"{i18n.translate(name, 'Je bent uitgeschreven')}.\n" for name in i18n.LOCALES)
+DONE = _("Je bent uitgeschreven")
 REASONS = {
     LeavingReason.TOO_MUCH: _("Ik krijg te veel mail"),
     LeavingReason.NOT_FOR_ME: _("Het nieuws is niet iets voor mij"),
@@ -48,7 +48,7 @@ def _gather(setup: BlueprintSetupState) -> None:
 
     def leave(wishes: Sequence[Wish]) -> list[bool | None]:
         with parts.database.write() as session:
-            return leaving.leave_all(session, wishes, now())
+            return leaving.leave_all(session, parts.settings, wishes, now())
 
     setup.app.extensions["leaving"] = Gathering(leave)
 
@@ -78,7 +78,7 @@ def unsubscribe(token: str) -> Response:
     gathering: Gathering[Wish, bool | None] = current_app.extensions["leaving"]
     if gathering.fulfil(wish) is None:
         return unknown_link()
-    return Response(DONE, mimetype="text/plain") if by_machine else page(token)
+    return Response(done(), mimetype="text/plain") if by_machine else page(token)
 
 
 @blueprint.post("/u/<token>/why", endpoint="why")
@@ -129,6 +129,15 @@ def is_one_click(body: bytes) -> bool:
     It decides what the answer looks like, no more: who posts without a body leaves too.
     """
     return b"List-Unsubscribe" in body and b"One-Click" in body
+
+
+@cache
+def done() -> str:
+    """The whole answer to a machine: in every language, since nobody asked for one.
+
+    Made when it is asked for, since catalogues are read then; a start needs none.
+    """
+    return "".join(f"{i18n.translate(name, DONE)}.\n" for name in i18n.LOCALES)
 
 
 def _page(

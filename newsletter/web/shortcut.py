@@ -7,13 +7,14 @@ made anew would cost more than leaving itself. Whatever is unusual goes on to th
 
 import io
 from collections.abc import Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from newsletter.subscribers import leaving
 from newsletter.subscribers.leaving import Wish
 from newsletter.tokens import LENGTH
 from newsletter.web.gathering import Gathering
-from newsletter.web.leaving import DONE, is_one_click
+from newsletter.web.leaving import done, is_one_click
 from newsletter.web.page import HEADERS, PRIVATE, State, policy, transport
 
 if TYPE_CHECKING:
@@ -30,24 +31,29 @@ class Shortcut:
         self, site: "WSGIApplication", parts: State, gathering: Gathering[Wish, bool | None]
     ) -> None:
         self._site, self._settings, self._gathering = site, parts.settings, gathering
-        self._body = DONE.encode()
+
+    @cached_property
+    def _answer(self) -> tuple[list[tuple[str, str]], bytes]:
+        """Headers and body, the same for everybody."""
+        body = done().encode()
         headers = {
             "Content-Type": "text/plain; charset=utf-8",
-            "Content-Length": str(len(self._body)),
+            "Content-Length": str(len(body)),
             "Content-Security-Policy": policy({}).to_header(),
             **HEADERS,
             **PRIVATE,
-            **transport(parts.settings),
+            **transport(self._settings),
         }
-        self._headers = list(headers.items())
+        return list(headers.items()), body
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """WSGI (PEP 3333)."""
         if environ["REQUEST_METHOD"] == "POST" and self._leaves(environ):
-            start_response("200 OK", self._headers)
-            return [self._body]
+            headers, body = self._answer
+            start_response("200 OK", headers)
+            return [body]
         return self._site(environ, start_response)
 
     def _leaves(self, environ: "WSGIEnvironment") -> bool:

@@ -65,7 +65,7 @@ def tell(world: World) -> int:
 def test_nothing_is_written_while_nobody_wants_to_know(site: World) -> None:
     jan = site.add("jan", SubscriberState.ACTIVE)
     with site.database.write() as session:
-        leaving.leave_all(session, [Wish(jan.id, "page")], NOW)
+        leaving.leave_all(session, site.settings, [Wish(jan.id, "page")], NOW)
     assert waiting(site) == []
 
 
@@ -75,7 +75,9 @@ def test_who_leaves_confirms_or_comes_back_is_told(site: World) -> None:
     jan, an = site.add("jan", SubscriberState.ACTIVE), site.add("an", SubscriberState.PENDING)
     moment = datetime.now(UTC)
     with site.database.write() as session:
-        leaving.leave_all(session, [Wish(jan.id, "page"), Wish(an.id, "page")], moment)
+        leaving.leave_all(
+            session, site.settings, [Wish(jan.id, "page"), Wish(an.id, "page")], moment
+        )
     assert waiting(site) == [(LEFT, jan.id)], "an never read"
     with site.database.write() as session:
         token = tokens_of(site.settings).issue(Purpose.UNDO, jan.id, moment, jan.canonical or "")
@@ -119,7 +121,7 @@ def test_what_was_rolled_back_is_not_told(site: World) -> None:
     listen(site)
     jan = site.add("jan", SubscriberState.ACTIVE)
     with site.database.write() as session:
-        leaving.leave_all(session, [Wish(jan.id, "page")], NOW)
+        leaving.leave_all(session, site.settings, [Wish(jan.id, "page")], NOW)
         session.rollback()
     assert waiting(site) == []
 
@@ -149,8 +151,7 @@ def test_after_a_rotation_the_older_secret_verifies_too(site: World, other: Rece
     older = endpoints.secret(tokens_of(site.settings), endpoint)
     settings = replace(
         site.settings,
-        secret_key="another key for tests that is long",
-        secret_key_fallbacks=(site.settings.secret_key,),
+        secret_keys=("another key for tests that is long", site.settings.secret_key),
     )
     newer = endpoints.secret(tokens_of(settings), endpoint)
     assert newer != older

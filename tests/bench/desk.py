@@ -14,13 +14,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from newsletter import settings as settings_module
 from newsletter.app import create_app
-from newsletter.db import Database, connect, migrate
+from newsletter.db import Database, connect
 from newsletter.jobs import counting
-from newsletter.models import Edition, Issue, IssueState, Role, TopicChoice
+from newsletter.models import Edition, Issue, IssueState, Role, Subscriber, TopicChoice
+from newsletter.schema import migrate
 from newsletter.settings import Settings
 from tests import postgres
 from tests.desk.conftest import Desk
@@ -28,7 +29,7 @@ from tests.desk.test_roles import path_of, rules
 
 SUBSCRIBERS, SMALL, QUICK = 1_000_000, 100_000, 1_000
 ISSUES, SETS = 12, 40
-TARGET_MS, ROUNDS = 200, 20
+TARGET_MS, ROUNDS = 200, 40
 NUMBERS = {
     "sqlite": "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {many}) ",
     "postgresql": "WITH n (i) AS (SELECT generate_series(1, {many})) ",
@@ -56,11 +57,13 @@ SELECT 'key ' || i, 'bounced', {joined}, '5.1.1' FROM n WHERE i % 20 = 0
 SENT = """
 INSERT INTO deliveries
     (issue_number, subscriber_id, edition_id, state, due_at, attempts, in_doubt, settled_at,
-    status, bounced_at)
+    status, reply, bounced_at)
 SELECT {issue}, i, {edition}, CASE WHEN {issue} = {last} AND i % 2 = 0 THEN 'pending'
     WHEN i % 97 = 0 THEN 'refused' ELSE 'accepted' END,
     CASE WHEN {issue} = {last} AND i % 2 = 0 THEN {joined} END, 1, 0, {joined},
     CASE WHEN i % 97 = 0 THEN '5.1.1' ELSE '2.0.0' END,
+    CASE WHEN i % 970 = 0 THEN '550 5.7.26 no signature' WHEN i % 97 = 0 THEN '550 5.1.1 unknown'
+    ELSE '250 2.0.0 queued as ' || i END,
     CASE WHEN {issue} < {last} AND i % 97 > 0 AND i % 400 = 1 THEN {joined} END FROM n
 """
 TIMES = {  # spread over three years, in the order of the rows
@@ -69,7 +72,7 @@ TIMES = {  # spread over three years, in the order of the rows
 }
 
 
-def measure(folder: Path, subscribers: int) -> list[dict[str, Any]]:
+def measure(folder: Path, subscribers: int) -> dict[str, Any]:
     """Milliseconds of each page on each database: the 95th percentile; and seconds of counting."""
     found = []
     for kind in ("sqlite", "postgresql"):
@@ -79,7 +82,7 @@ def measure(folder: Path, subscribers: int) -> list[dict[str, Any]]:
             row = {"database": kind, **_on(url, folder, subscribers)}
         show(row)
         found.append(row)
-    return found
+    return {"rows": found}
 
 
 def show(row: dict[str, Any]) -> None:
@@ -122,33 +125,36 @@ def _on(url: str, folder: Path, subscribers: int) -> dict[str, Any]:
         "subscribers": subscribers,
         "deliveries": subscribers * ISSUES,
         "made_s": round(time.perf_counter() - start),
-        "whole_s": _counted(database, settings),
-        "again_s": _counted(database, settings),
+        "whole_s": counted(database, settings),
+        "again_s": counted(database, settings),
     }
     row["load"] = round(os.getloadavg()[0], 1)
-    row["p95_ms"] = _pages(database, settings)
+    row["p95_ms"] = pages(database, settings, ISSUES)
     database.engine.dispose()
     return row
 
 
-def _counted(database: Database, settings: Settings) -> float:
+def counted(database: Database, settings: Settings) -> float:
+    """Seconds that the figures of the desk take."""
     start = time.perf_counter()
     counting.count(database, settings)
     return round(time.perf_counter() - start, 1)
 
 
-def _pages(database: Database, settings: Settings) -> dict[str, float]:
-    """Every page of the desk that somebody who is signed in can open by its address."""
+def pages(database: Database, settings: Settings, issue: int) -> dict[str, float]:
+    """Milliseconds (p95) of every page of the desk that somebody who is signed in can open by its
+    address; those about an issue, of this one."""
     desk = Desk(create_app(settings, database), settings, database)
     client = desk(Role.ADMINISTRATOR)
     found = {}
     for rule in rules(desk.app):
         if "GET" not in (rule.methods or ()) or not rule.endpoint.startswith("desk."):
             continue
-        path = path_of(desk.app, rule).replace("/issues/1", f"/issues/{ISSUES}")
+        path = path_of(desk.app, rule).replace("/issues/1", f"/issues/{issue}")
         if client.get(path).status_code == 200:
             found[path] = _p95(lambda path=path: client.get(path))
-    email = "r7@d7.example"
+    with database.read() as session:
+        email = session.scalars(select(Subscriber.email).where(Subscriber.id == 7)).one()
     found["/desk/subscribers (look up)"] = _p95(
         lambda: client.send("/desk/subscribers", email=email)
     )

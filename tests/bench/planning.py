@@ -21,12 +21,13 @@ from sqlalchemy import text
 from newsletter import settings as settings_module
 from newsletter.content.library import Library
 from newsletter.content.shelf import Item
-from newsletter.db import Database, connect, migrate
+from newsletter.db import Database, connect
 from newsletter.i18n import LOCALES
 from newsletter.issues import publishing
 from newsletter.issues.compiler import freeze
 from newsletter.issues.planning import Renderings, Shared
 from newsletter.models import Issue, IssueState, ItemNumber, TopicChoice
+from newsletter.schema import migrate
 from newsletter.settings import Settings
 from tests import postgres
 
@@ -45,7 +46,7 @@ INSERT INTO cursors (subscriber_id, number) SELECT id, id / 4 / {sets} % {cursor
 """
 
 
-def measure(folder: Path, readers: int = READERS) -> list[dict[str, Any]]:
+def measure(folder: Path, readers: int = READERS) -> dict[str, Any]:
     """Seconds, seconds of this processor and peak MB, on each database, in a process of its own."""
     found = []
     for kind in ("sqlite", "postgresql"):
@@ -53,9 +54,9 @@ def measure(folder: Path, readers: int = READERS) -> list[dict[str, Any]]:
             continue
         with _url(folder, kind) as url, get_context("spawn").Pool(1) as pool:
             row = {"database": kind, **pool.apply(_plan, (url, str(folder), readers))}
-            print(f"  {row}", flush=True)
+            print(f"  {row}\n{line(row)}", flush=True)
             found.append(row)
-    return found
+    return {"rows": found}
 
 
 def line(row: dict[str, Any]) -> str:

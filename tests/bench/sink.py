@@ -4,9 +4,7 @@ It counts, so that the rate is the relay's figure: from the first message it too
 without the time a contestant needs to start.
 """
 
-import asyncio
 import contextlib
-import multiprocessing
 import os
 import re
 import shutil
@@ -15,10 +13,10 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Protocol
 
+from tests.bench import taker
 from tests.relay import free_port
 
 LOOK_EVERY = 0.02  # seconds between looks at the counter
@@ -132,70 +130,7 @@ def _wait_until_it_listens(port: int) -> None:
         time.sleep(0.02)
 
 
-# --- where smtp-sink is missing -----------------------------------------------------------------
-
-
-class _Shared:
-    def __init__(self) -> None:
-        self.value = multiprocessing.Value("q", 0, lock=False)
-
-    def taken(self) -> int:
-        return int(self.value.value)
-
-
 @contextlib.contextmanager
 def _ours() -> Iterator[Sink]:
-    port, ready, counter = free_port(), multiprocessing.Event(), _Shared()
-    process = multiprocessing.Process(target=_serve, args=(port, ready, counter), daemon=True)
-    process.start()
-    ready.wait(10)
-    try:
-        yield Sink(port, counter, "our own (smtp-sink is missing)")
-    finally:
-        process.terminate()
-        process.join()
-
-
-def _serve(port: int, ready: Event, counter: _Shared) -> None:
-    async def serve() -> None:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Conversation(counter), "127.0.0.1", port)
-        ready.set()
-        await server.serve_forever()
-
-    asyncio.run(serve())
-
-
-class _Conversation(asyncio.Protocol):
-    """As little SMTP as a sender needs."""
-
-    def __init__(self, counter: _Shared) -> None:
-        self.counter = counter
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport, self.buffer, self.in_content = transport, bytearray(), False
-        transport.write(b"220 sink\r\n")
-
-    def data_received(self, data: bytes) -> None:
-        self.buffer += data
-        while self._take():
-            pass
-
-    def _take(self) -> bool:
-        end = b"\r\n.\r\n" if self.in_content else b"\r\n"
-        place = self.buffer.find(end)
-        if place < 0:
-            return False
-        verb = bytes(self.buffer[:4]).upper()
-        del self.buffer[: place + len(end)]
-        if self.in_content:
-            self.in_content = False
-            self.counter.value.value += 1
-            self.transport.write(b"250 2.0.0 taken\r\n")
-        elif verb == b"EHLO":
-            self.transport.write(b"250-sink\r\n250 PIPELINING\r\n")
-        else:
-            self.in_content = verb == b"DATA"
-            self.transport.write(b"354 go\r\n" if self.in_content else b"250 ok\r\n")
-        return True
+    with taker.running() as (port, shared):
+        yield Sink(port, shared, "our own (smtp-sink is missing)")

@@ -31,7 +31,7 @@ class Visitors:
             "locale": "nl",
             "wording": consent.wording("nl").id,
             HONEYPOT: "",
-            "made": made,
+            "token": made,
             "work": work.solve(made, email, self.settings.work_bits),
         }
         return _post("/nl/signup", urlencode(fields), ip)

@@ -5,11 +5,7 @@ a flood of sign-ups, with the limits as they are by default, while an issue is b
 """
 
 import itertools
-import json
-import os
 import statistics
-import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -178,15 +174,9 @@ def show(report: dict[str, Any]) -> None:
         print(f"Flood, {kind}: {found}")
 
 
-def measure(size: Size) -> None:
-    """All of it: printed, and written to build/bench-web.json."""
-    busy = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory() as folder, sink.running() as relay:
-        report = WebBench(relay, Path(folder), size).run() | {"load_before": busy}
+def measure(folder: Path, size: Size) -> dict[str, Any]:
+    """All of it, printed."""
+    with sink.running() as relay:
+        report = WebBench(relay, folder, size).run()
     show(report)
-    if busy > 1:
-        print(f"Other work ran on this machine (load {busy:.1f}): the figures are too low.")
-    file = Path("build/bench-web.json")
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(report, indent=2) + "\n")
-    print(f"Written to {file}.", file=sys.stderr)
+    return report

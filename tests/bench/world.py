@@ -20,12 +20,16 @@ from sqlalchemy import insert, select, text
 
 from newsletter import settings as settings_module
 from newsletter.content.library import Library
-from newsletter.db import connect, migrate
+from newsletter.db import connect
 from newsletter.delivery.copies import Copies
 from newsletter.delivery.ledger import Claimed
+from newsletter.delivery.message import plain
+from newsletter.delivery.template import Gap
 from newsletter.issues.compiler import compile_issue
 from newsletter.models import Delivery, Edition, Subscriber, SubscriberState, TopicChoice
+from newsletter.schema import migrate
 from newsletter.settings import Settings
+from tests.bench import peers
 
 NEWSLETTER = str(Path(sys.executable).with_name("newsletter"))
 ROOT = Path(__file__).parents[2]
@@ -71,6 +75,13 @@ class World:
         database.engine.dispose()
         assert edition is not None
         return edition
+
+    def write_letter(self, folder: Path) -> None:
+        """What the loop over Flask-Mail sends: this edition, as the files subject, text, html."""
+        edition = self.edition()
+        for name in ("subject", "text", "html"):
+            filled = plain(getattr(edition, name), {Gap.UNSUBSCRIBE: peers.TOKEN})
+            (folder / name).write_text(filled, "utf-8")
 
     def size(self) -> int:
         """Octets of a message, as sent."""

@@ -102,7 +102,7 @@ def why_not() -> str:
     """What is missing to run them, or ''."""
     if os.geteuid() != 0:
         return "Postfix and Dovecot are started by root only"
-    if not (shutil.which("dovecot", path=_path()) and Path(DOVECOTS_LMTP).exists() and _daemons()):
+    if not (shutil.which("dovecot", path=_path()) and Path(DOVECOTS_LMTP).exists() and daemons()):
         return "there is no Postfix, or no Dovecot (Debian: postfix dovecot-imapd dovecot-lmtpd)"
     return ""
 
@@ -167,7 +167,7 @@ def _postfix(host: MailHost) -> Iterator[None]:
     os.chown(host.folder / "data", owner.pw_uid, owner.pw_gid)
     program = shutil.which("postfix", path=_path())
     assert program
-    values = {"daemons": _daemons(), "commands": Path(program).parent}
+    values = {"daemons": daemons(), "commands": Path(program).parent}
     ports = {"mailboxes": host.lmtp, "ours": host.ours}
     (folder / "main.cf").write_text(MAIN.format(folder=host.folder, **values, **ports))
     (folder / "master.cf").write_text(MASTER.format(port=host.smtp))
@@ -199,5 +199,6 @@ def _path() -> str:
     return os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
 
 
-def _daemons() -> str:
+def daemons() -> str:
+    """Where Postfix keeps its programs, or ''."""
     return next((path for path in POSTFIX if Path(path, "master").exists()), "")

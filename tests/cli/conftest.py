@@ -9,19 +9,21 @@ import pytest
 from newsletter.db import Database
 from newsletter.settings import Settings
 from tests.cli.serving import Serving
+from tests.faults.programs import Birth
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
+def serve(tmp_path: Path, birth: Birth) -> Iterator[Callable[..., Serving]]:
+    """Forked from what has read the program already, unless a test says otherwise."""
     started: list[Serving] = []
 
-    def start(*arguments: str, **environ: str) -> Serving:
-        started.append(Serving(tmp_path / "instance", *arguments, **environ))
+    def start(*arguments: str, born: Birth = birth, **environ: str) -> Serving:
+        started.append(Serving(born, tmp_path / "instance", *arguments, **environ))
         return started[-1]
 
     yield start
     for serving in started:
-        serving.kill()
+        serving.process.end()
 
 
 @pytest.fixture

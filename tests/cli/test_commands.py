@@ -255,6 +255,8 @@ def test_a_damaged_database_is_one_sentence(office: Path, damage: bytes) -> None
 def test_a_database_of_a_newer_program_is_left_alone(office: Path, database: Database) -> None:
     with database.write() as session:
         session.execute(text("UPDATE alembic_version SET version_num = 'zzzz'"))
+        session.execute(text("DELETE FROM schema_floor"))
+        session.execute(text("INSERT INTO schema_floor VALUES ('zzzz')"))
     for words in (("issues", "list"), ("migrate",)):
         result = run(*words)
         assert (result.exit_code, "newer version" in result.stderr) == (1, True)

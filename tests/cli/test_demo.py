@@ -1,12 +1,8 @@
 """`newsletter demo`: it goes the whole road, and it would notice a broken promise."""
 
 import dataclasses
-import os
 import re
 import signal
-import subprocess
-import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,20 +15,13 @@ from newsletter.cli.demo import proof
 from newsletter.cli.demo.browser import DemoFailed, Page
 from newsletter.cli.demo.proof import Letter
 from newsletter.cli.demo.readers import Reader, as_csv, expected, make_readers
-from tests.cli.serving import as_from_a_terminal
+from tests.faults.programs import Birth, Fresh, Program, wait_for
 
 
-def start(folder: Path, *arguments: str, **environ: str) -> subprocess.Popen[str]:
-    clean = {name: value for name, value in os.environ.items() if name not in vars(config)}
-    return subprocess.Popen(
-        [sys.executable, "-m", "newsletter.cli", "demo", *arguments],
-        env=clean | {"INSTANCE_DIR": str(folder)} | environ,
-        cwd=config.PROJECT_DIR,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=as_from_a_terminal,
-    )
+def start(birth: Birth, folder: Path, *arguments: str, **environ: str) -> Program:
+    mine = {"INSTANCE_DIR": str(folder)} | environ
+    output = folder.parent / f"{folder.name}-demo"
+    return Program(birth, "newsletter.cli", ["demo", *arguments], mine, output)
 
 
 def servers_of(folder: Path) -> list[int]:
@@ -49,9 +38,9 @@ def servers_of(folder: Path) -> list[int]:
 
 
 def test_goes_the_whole_road(tmp_path: Path) -> None:
-    demo = start(tmp_path, "--subscribers", "40")
-    out, err = demo.communicate(timeout=100)
-    assert demo.returncode == 0, out + err
+    done = start(Fresh(), tmp_path, "--subscribers", "40").wait(100)
+    out, err = done.out, done.err
+    assert done.code == 0, out + err
     assert err == ""
     for promise in ("GET", "POST", "Issue 1", "RFC 8058", "Issue 2", "new item", "Message-ID"):
         assert re.search(f"^PASS .*{promise}", out, re.MULTILINE), promise
@@ -67,20 +56,17 @@ def test_goes_the_whole_road(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux's /proc")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_stopping_it_stops_the_server_too(tmp_path: Path, name: str) -> None:
-    demo = start(tmp_path, "--subscribers", "10")
-    deadline = time.monotonic() + 30
-    while not servers_of(tmp_path) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert servers_of(tmp_path)
-    demo.send_signal(getattr(signal, name))
-    out, err = demo.communicate(timeout=30)
-    assert demo.returncode == 1
-    assert "Traceback" not in out + err
+def test_stopping_it_stops_the_server_too(birth: Birth, tmp_path: Path, name: str) -> None:
+    demo = start(birth, tmp_path, "--subscribers", "10")
+    wait_for(lambda: servers_of(tmp_path), "the start of its server")
+    demo.signal(getattr(signal, name))
+    done = demo.wait()
+    assert done.code == 1
+    assert "Traceback" not in done.out + done.err
     assert servers_of(tmp_path) == []
 
 
-def test_does_not_run_in_production(tmp_path: Path) -> None:
+def test_does_not_run_in_production(birth: Birth, tmp_path: Path) -> None:
     owner = {name: "x" for name in vars(config) if name.startswith("ORG_")}
     owner |= {"ORG_EMAIL": "a@b.example", "ORG_WEBSITE": "https://b.example"}
     relay = {
@@ -88,29 +74,29 @@ def test_does_not_run_in_production(tmp_path: Path) -> None:
         "MAIL_DEFAULT_SENDER": "B <a@b.example>",
         "LIST_ID": "l.b.x",
     }
-    demo = start(
+    done = start(
+        birth,
         tmp_path,
         NEWSLETTER_ENV="production",
         SECRET_KEY="k" * 40,
         BASE_URL="https://b.example",
         **owner,
         **relay,
-    )
-    _out, err = demo.communicate(timeout=30)
-    assert demo.returncode == 1
-    assert "does not run in production" in err
-    assert err.count("\n") == 1
+    ).wait()
+    assert done.code == 1
+    assert "does not run in production" in done.err
+    assert done.err.count("\n") == 1
     assert not (tmp_path / "demo").exists()
 
 
-def test_says_why_when_the_content_is_wrong(tmp_path: Path) -> None:
+def test_says_why_when_the_content_is_wrong(birth: Birth, tmp_path: Path) -> None:
     content = tmp_path / "content"
     (content / "items").mkdir(parents=True)
     (content / "topics.toml").write_text('[a]\nnl = "A"\nfr = "A"\nen = "A"\nde = "A"\n')
-    demo = start(tmp_path / "instance", "--subscribers", "10", CONTENT_DIR=str(content))
-    _out, err = demo.communicate(timeout=60)
-    assert demo.returncode == 1
-    assert err.startswith("There is nothing new to send")
+    words = ["--subscribers", "10"]
+    done = start(birth, tmp_path / "instance", *words, CONTENT_DIR=str(content)).wait()
+    assert done.code == 1
+    assert done.err.startswith("There is nothing new to send")
     assert servers_of(tmp_path / "instance") == []
 
 

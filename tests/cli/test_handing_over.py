@@ -24,7 +24,8 @@ from newsletter.settings import Settings
 from newsletter.settings.mailboxes import Listener
 from tests.bounces.mails import dsn, person
 from tests.bounces.world import BOX, World
-from tests.cli.serving import Serving, clean_environ
+from tests.cli.serving import Serving
+from tests.faults.programs import surroundings
 
 NOT_MIGRATED = "The database has not the newest schema"
 pytestmark = pytest.mark.sqlite("what a message does is tried on both; this is about the way in")
@@ -79,7 +80,7 @@ def test_a_pipe(database: Database, paths: list[str], environ: dict[str, str]) -
     done = subprocess.run(
         [sys.executable, "-m", "newsletter.cli", "bounces", "pipe", "--to", paths[0]],
         input=forwarded,
-        env=clean_environ() | environ,
+        env=surroundings() | environ,
         cwd=config.PROJECT_DIR,
         check=False,
         capture_output=True,

@@ -3,22 +3,23 @@
 import email
 import email.policy
 import re
+import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-import config
 from newsletter.cli.demo import browser
 from newsletter.cli.demo.browser import Form
 from newsletter.db import Database
 from newsletter.settings import Settings
-from tests.cli.serving import Serving, clean_environ, wait_for
+from tests.cli.serving import Serving
+from tests.faults.programs import Birth, Program, wait_for
 from tests.relay import RelayLog, running
+
+Command = Callable[..., str]  # the words of a command
 
 ANN, BEN, GONE, LATER, MOVED = (
     f"{name}.jansen@voorbeeld.example" for name in ("ann", "ben", "weg", "vol", "verhuisd")
@@ -27,17 +28,6 @@ BAD = "geen..adres@voorbeeld.example"
 TOKEN = re.compile(r"(?<![A-Za-z0-9_-])A[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])")
 SECRET_KEY = "a key of production that is long enough"
 LOCAL_PARTS = re.compile(r"\.jansen|geen\.\.adres|voorbeeld\.example")
-# What nobody foresaw: an error that names all it knows.
-BROKEN = (
-    "from newsletter.web import page\n"
-    "speak = page.speak\n"
-    "def broken(locale):\n"
-    "    from flask import request\n"
-    "    if request.args.get('break'):\n"
-    "        raise RuntimeError(f'{ADDRESS} cannot use {request.path}')\n"
-    "    speak(locale)\n"
-    f"page.speak, ADDRESS = broken, {ANN!r}\n"
-)
 
 
 def refuse(stage: str, recipient: str) -> str | None:
@@ -121,21 +111,18 @@ class Run:
 
 @pytest.fixture
 def run(serve: Callable[..., Serving], environ: dict[str, str], relay: RelayLog) -> Run:
-    return Run(serve(patch=BROKEN, **environ).until_running(), relay)
+    return Run(serve(module="tests.cli.broken", **environ).until_running(), relay)
 
 
-def command(environ: dict[str, str], *words: str) -> str:
+@pytest.fixture
+def command(birth: Birth, environ: dict[str, str], tmp_path: Path) -> Command:
     """What `newsletter WORDS` says, on both of its channels."""
-    done = subprocess.run(
-        [sys.executable, "-m", "newsletter.cli", *words],
-        env=clean_environ() | environ,
-        cwd=config.PROJECT_DIR,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    return done.stdout
+
+    def run(*words: str) -> str:
+        done = Program(birth, "newsletter.cli", list(words), environ, tmp_path / "command").wait()
+        return done.out + done.err
+
+    return run
 
 
 def say_raw(serving: Serving, said: str) -> None:
@@ -149,7 +136,7 @@ def say_raw(serving: Serving, said: str) -> None:
 @pytest.mark.sqlite("what is logged does not depend on the database")
 @pytest.mark.timeout(300)  # the whole site, page by page
 def test_sec_11_no_log_holds_a_token_or_an_address(
-    run: Run, environ: dict[str, str], database: Database
+    run: Run, command: Command, database: Database, tmp_path: Path
 ) -> None:
     for address in (ANN, BEN, GONE, LATER):
         assert run.sign_up(address).url.endswith("/nl/check-your-mail")
@@ -158,7 +145,7 @@ def test_sec_11_no_log_holds_a_token_or_an_address(
         confirm = run.links(address, "/confirm/")[0]
         assert run.post(run.form(confirm, "/confirm/")).status == 200
     wait_for(lambda: {GONE, LATER} <= set(run.relay.recipients), "the refused letters")
-    said = _delivering(environ)
+    said = _delivering(command, tmp_path / "list.csv")
     leave = run.links(ANN, "/u/")[0]
     _use_wrongly(run, leave)
     one_click = Form(run.serving.url + leave, {"List-Unsubscribe": "One-Click"})
@@ -166,7 +153,7 @@ def test_sec_11_no_log_holds_a_token_or_an_address(
     run.sign_up(ANN)  # they come back
     assert run.get(f"{leave}?break=1").status == 500
     _lose_the_database(run, database, one_click)
-    run.serving.process.terminate()
+    run.serving.process.signal(signal.SIGTERM)
     run.serving.process.wait()
     said += run.serving.said
     assert "RuntimeError" in said  # something was logged, with an address and a token in it
@@ -177,15 +164,14 @@ def test_sec_11_no_log_holds_a_token_or_an_address(
     assert SECRET_KEY not in said
 
 
-def _delivering(environ: dict[str, str]) -> str:
+def _delivering(command: Command, people: Path) -> str:
     """An issue to everybody, by hand; the relay refuses one of them, and says whom."""
-    list_ = Path(environ["INSTANCE_DIR"]) / "list.csv"
-    list_.write_text(f"email,confirmed_at\n{MOVED},2026-01-02T10:00:00Z\n")
-    command(environ, "subscribers", "import", str(list_), "--source", "the old list")
-    said = command(environ, "issues", "compile")
-    said += command(environ, "issues", "send", "1") + command(environ, "deliver")
-    wait_for(lambda: "refused    1" in command(environ, "issues", "show", "1"), "the refusal")
-    return said + command(environ, "issues", "show", "1") + command(environ, "issues", "list")
+    people.write_text(f"email,confirmed_at\n{MOVED},2026-01-02T10:00:00Z\n")
+    command("subscribers", "import", str(people), "--source", "the old list")
+    said = command("issues", "compile")
+    said += command("issues", "send", "1") + command("deliver")
+    wait_for(lambda: "refused    1" in command("issues", "show", "1"), "the refusal")
+    return said + command("issues", "show", "1") + command("issues", "list")
 
 
 def _use_wrongly(run: Run, leave: str) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from newsletter.cli.demo import browser
 from newsletter.cli.demo.browser import Form
-from tests.cli.serving import SECONDS, Serving, wait_for
+from tests.cli.serving import SECONDS, Serving
+from tests.faults.programs import wait_for
 
 PROCESSES = 2
 PEOPLE = 8
@@ -91,7 +92,7 @@ def sockets(pid: int) -> int:
 @pytest.mark.sqlite("a matter of processes, not of the database")
 def test_the_end_drains_every_process(several: Serving) -> None:
     processes = several.children()
-    several.process.terminate()
-    assert several.process.wait(SECONDS) == 0, several.said
+    several.process.signal(signal.SIGTERM)
+    assert several.process.wait(SECONDS).code == 0, several.said
     assert not [pid for pid in processes if Path(f"/proc/{pid}").exists()]
     assert "rror" not in several.said

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import re
+import signal
 import socket
 import sqlite3
 import struct
@@ -15,7 +16,8 @@ import pytest
 from newsletter.cli.demo import browser
 from newsletter.cli.serve.server import THREADS
 from newsletter.web import page
-from tests.cli.serving import SECONDS, Serving, wait_for
+from tests.cli.serving import SECONDS, Serving
+from tests.faults.programs import Birth, wait_for
 
 SLOW = 64
 NORMAL = 20
@@ -27,26 +29,21 @@ HALF_CHUNK = b"POST /nl/signup HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunk
 PAGE = b"GET /nl/ HTTP/1.1\r\n" + HOST + b"\r\n"
 SHEET = PAGE.replace(b"/nl/", b"/static/fiabel.css")
 SHEETS = 300  # more than the kernel keeps for a client
-# Seconds and numbers of newsletter/cli/serve/worker.py, so small that a test can see them pass.
-HASTY = (
-    "from newsletter.cli.serve import worker\n"
-    "worker.REQUEST_SECONDS, worker.TICK, worker.CONNECTIONS = 1.0, 0.1, 40\n"
-    "worker.LEAST_SPEED = 10_000_000"
-)
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    serving = Serving(tmp_path_factory.mktemp("site") / "instance")
+def site(birth: Birth, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    serving = Serving(birth, tmp_path_factory.mktemp("site") / "instance")
     yield serving.until_running()
-    serving.kill()
+    serving.process.end()
 
 
 @pytest.fixture(scope="module")
-def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    serving = Serving(tmp_path_factory.mktemp("hasty") / "instance", patch=HASTY)
+def hasty(birth: Birth, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    folder = tmp_path_factory.mktemp("hasty") / "instance"
+    serving = Serving(birth, folder, module="tests.cli.hasty")
     yield serving.until_running()
-    serving.kill()
+    serving.process.end()
 
 
 class Client:
@@ -281,17 +278,18 @@ def test_a_client_that_hangs_up_leaves_nothing_behind(call: Call, site: Serving)
     assert "Traceback" not in site.said
 
 
-def test_slow_clients_do_not_hold_up_the_end(call: Call, tmp_path: Path) -> None:
+def test_slow_clients_do_not_hold_up_the_end(call: Call, birth: Birth, tmp_path: Path) -> None:
     # With so much patience, gunicorn would kill only after we have given up.
-    serving = Serving(tmp_path / "instance", GRACE_SECONDS=str(2 * SECONDS)).until_running()
+    serving = Serving(birth, tmp_path / "instance", GRACE_SECONDS=str(2 * SECONDS))
+    serving.until_running()
     try:
         clients = [call(serving).say(half) for half in (HALF_HEAD, HALF_BODY) * 8]
         under_way = call(serving).say(PAGE[:-2])
         serving.get("/nl/")  # they are all accepted by now
-        serving.process.terminate()
+        serving.process.signal(signal.SIGTERM)
         # Who was nearly there is answered.
         assert under_way.say(b"\r\n").hear().startswith(b"HTTP/1.1 200 OK\r\n")
-        assert serving.process.wait(SECONDS) == 0, serving.said
+        assert serving.process.wait(SECONDS).code == 0, serving.said
         assert all(client.is_dropped() for client in clients)
     finally:
-        serving.kill()
+        serving.process.end()

@@ -81,7 +81,7 @@ def test_smt_13_a_forged_return_path_is_worthless(verp: Settings) -> None:
             if address[place] != other:
                 assert paths.read(address[:place] + other + address[place + 1 :]) is None
     assert paths.read(address.replace("+d", "+n")) is None, "a delivery is not a notice"
-    assert ReturnPath(replace(verp, secret_key="j" * 40)).read(address) is None
+    assert ReturnPath(replace(verp, secret_keys=("j" * 40,))).read(address) is None
 
 
 @given(st.text(max_size=80), st.text("+@dn0123456789abcdefABCDEF", max_size=80))

@@ -20,8 +20,8 @@ from newsletter.delivery import ledger
 from newsletter.editors import people
 from newsletter.jobs.timetable import Clock
 from newsletter.models import ConsentEvent, Role
-from tests.cli.serving import wait_for
 from tests.desk.conftest import Desk
+from tests.faults.programs import wait_for
 from tests.screens import PICTURES, SCREENS, renews, write_small
 from tests.statistics.world import Readers
 from tests.web.served import serve

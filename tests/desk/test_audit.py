@@ -183,10 +183,10 @@ def test_lines_of_an_earlier_secret_key_hold(
     log: Session, settings: Settings, now: datetime
 ) -> None:
     new = "another key that is long enough, too"
-    rotated = replace(settings, secret_key=new, secret_key_fallbacks=(settings.secret_key,))
+    rotated = replace(settings, secret_keys=(new, settings.secret_key))
     audit.record(log, rotated, audit.CLOCK, "issue.send", "issue 5", now)
     assert found(log, rotated) == ""
-    assert "line 1 is not" in found(log, replace(settings, secret_key=new))
+    assert "line 1 is not" in found(log, replace(settings, secret_keys=(new,)))
 
 
 @pytest.mark.sqlite("searching is one query")

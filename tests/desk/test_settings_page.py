@@ -15,7 +15,7 @@ def test_settings_are_shown_without_their_secrets(build_desk: Build) -> None:
         "oidc_client_secret": "geheim-van-de-provider",
         "mailgun_signing_key": "sleutel-van-mailgun",
         "postmark_webhook": "naam:wachtwoord-van-postmark",
-        "secret_key_fallbacks": ("een oudere sleutel die lang genoeg is",),
+        "leaked_keys": ("een oudere sleutel die lang genoeg is",),
     }
     desk = build_desk(**secrets, delivery_rate=Rate(600, 60))
     page = desk(Role.ADMINISTRATOR).get("/desk/settings").text

@@ -268,8 +268,7 @@ def test_sec_18_another_secret_key_locks_nobody_out(desk: Desk, build_desk: Buil
     codes = send(client, "/desk/recovery-codes", generate_new_codes="1").text
     code = re.findall(r"<li><code>([0-9a-f-]+)</code>", codes)[0]
     rotated = build_desk(
-        secret_key="another key that is long enough",
-        secret_key_fallbacks=(desk.settings.secret_key,),
+        secret_keys=("another key that is long enough", desk.settings.secret_key),
     )
     again, third = rotated.stranger(), rotated.stranger()
     for cookie in (client._cookies or {}).values():

@@ -52,7 +52,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "no editors": ({"editors": ()}, "warn", "EDITORS is empty"),
     "a proxy unknown": ({"trusted_proxies": 0}, "warn", "TRUSTED_PROXIES is 0"),
     "a password alone": ({"desk_second_factor": "optional"}, "warn", "DESK_SECOND_FACTOR"),
-    "a key to guess": ({"secret_key": "secret" * 8}, "fail", "openssl rand"),
+    "a key to guess": ({"secret_keys": ("secret" * 8,)}, "fail", "openssl rand"),
 }
 
 

@@ -6,20 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.faults.nursery import Nursery
 from tests.faults.programs import Forked
 from tests.faults.world import World, build
 from tests.relay import Script, running
 
 NewWorld = Callable[..., World]
 READERS = 300
-
-
-@pytest.fixture(scope="session")
-def birth() -> Iterator[Forked]:
-    """How the programs of the short selection are started."""
-    with contextlib.closing(Nursery()) as nursery:
-        yield Forked(nursery)
 
 
 @pytest.fixture(scope="session")

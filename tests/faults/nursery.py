@@ -18,13 +18,28 @@ import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
+from sqlalchemy.orm import configure_mappers
+
 import config
+from newsletter.db import connect
 from newsletter.delivery import throttle
+from newsletter.i18n import LOCALES, translations
+from newsletter.schema import is_current
 from newsletter.settings.parsing import Rate
 
 PARENT_DIED = 1  # PR_SET_PDEATHSIG of prctl(2)
+NEW_NETWORK = 0x40000000  # CLONE_NEWNET of setns(2)
 QUICK_SECONDS = 0.2  # between ticks: what a test waits for is the work, not the tick before it
-MODULES = ("app", "jobs.timetable", "cli.serve", "cli.issues", "cli.deliver", "cli.subscribers")
+MODULES = (
+    "app",
+    "jobs.timetable",
+    "jobs.cluster",
+    "cli.serve",
+    "cli.worker",
+    "cli.issues",
+    "cli.deliver",
+    "cli.subscribers",
+)
 
 
 class Nursery:
@@ -45,9 +60,18 @@ class Nursery:
         self._listener = threading.Thread(target=self._listen)
         self._listener.start()
 
-    def fork(self, module: str, arguments: list[str], environ: dict[str, str], output: Path) -> int:
-        """A process that is `python -m module arguments`; returns its number."""
+    def fork(
+        self,
+        module: str,
+        arguments: list[str],
+        environ: dict[str, str],
+        output: Path,
+        network: str = "",
+    ) -> int:
+        """A process that is `python -m module arguments`; returns its number. `network` is the
+        file of the network namespace it lives in (the mother's)."""
         order = {"module": module, "arguments": arguments, "environ": environ, "out": str(output)}
+        order["network"] = network
         with self._changed:
             assert self._mother.stdin
             self._mother.stdin.write(json.dumps(order) + "\n")
@@ -87,6 +111,8 @@ def main() -> None:
     for name in MODULES:
         importlib.import_module(f"newsletter.{name}")
     _quicken()
+    _warm()
+    gc.collect()
     gc.freeze()
     bell, ringer = os.pipe()
     os.set_blocking(ringer, False)
@@ -111,10 +137,20 @@ def main() -> None:
 
 def _quicken() -> None:
     """The clock of every process to come looks at its work more often than it has to."""
-    clock = importlib.import_module("newsletter.jobs.timetable")
+    clock = importlib.import_module("newsletter.jobs.duties")
     for name in ("NOTICE_SECONDS", "DELIVERY_SECONDS", "ISSUE_SECONDS"):
         setattr(clock, name, QUICK_SECONDS)
     throttle.AFTER_REST = Rate(10, 6)  # instead of a minute
+
+
+def _warm() -> None:
+    """What every process makes first and is the same in each: catalogues, tables, pages' ways."""
+    configure_mappers()
+    for locale in LOCALES:
+        translations(locale)
+    database = connect("sqlite://")
+    is_current(database)
+    database.engine.dispose()
 
 
 def _tell(line: str) -> None:
@@ -138,10 +174,25 @@ def _end_with_the_mother() -> None:
         ctypes.CDLL(None).prctl(PARENT_DIED, signal.SIGKILL)
 
 
+def enter_network(file: str) -> None:
+    """The calling thread's sockets, and all its children's, belong to that namespace from now on.
+
+    Raises OSError without the right to.
+    """
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        if ctypes.CDLL(None, use_errno=True).setns(descriptor, NEW_NETWORK):
+            raise OSError(ctypes.get_errno(), "setns", file)
+    finally:
+        os.close(descriptor)
+
+
 def _live(order: dict[str, Any]) -> None:
     """What the interpreter does for `python -m …`."""
     os.setsid()
     _end_with_the_mother()
+    if order["network"]:
+        enter_network(order["network"])
     for descriptor, suffix, flags in (
         (0, "", os.O_RDONLY),
         (1, ".out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC),

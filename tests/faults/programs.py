@@ -50,19 +50,23 @@ class Forked:
     """From a process that has imported the program already: five times as quick."""
 
     nursery: Nursery
+    network: str = ""  # the file of the namespace in which it lives
 
     def __call__(
         self, module: str, arguments: list[str], environ: Mapping[str, str], output: Path
     ) -> tuple[int, Callable[[float], int | None]]:
-        pid = self.nursery.fork(module, arguments, _surroundings() | dict(environ), output)
+        known = surroundings() | dict(environ)
+        pid = self.nursery.fork(module, arguments, known, output, self.network)
         return pid, lambda seconds: self.nursery.end_of(pid, seconds)
 
 
 @dataclass(frozen=True)
 class Fresh:
-    """From nothing, as a shell does; `before` runs in the new process first."""
+    """From nothing, as a shell does; `before` runs in the new process first. `home` is where the
+    program lies: another release has a folder of its own."""
 
     before: Callable[[], None] = lambda: None
+    home: Path = config.PROJECT_DIR
 
     def __call__(
         self, module: str, arguments: list[str], environ: Mapping[str, str], output: Path
@@ -70,8 +74,8 @@ class Fresh:
         with Path(f"{output}.out").open("wb") as out, Path(f"{output}.err").open("wb") as err:
             process = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
-                env=_surroundings() | dict(environ),
-                cwd=config.PROJECT_DIR,
+                env=surroundings() | dict(environ),
+                cwd=self.home,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -149,5 +153,6 @@ class Program:
         return self._code
 
 
-def _surroundings() -> dict[str, str]:
+def surroundings() -> dict[str, str]:
+    """The environment of the tests, without what decides how the program works."""
     return {name: value for name, value in os.environ.items() if name not in vars(config)}

@@ -95,6 +95,13 @@ class Store:
 
     def copy(self, folder: Path) -> "Store":
         """A world of its own, with all that is in this one; nobody may be using this one."""
+        copied = self.clone(folder)
+        shutil.rmtree(folder / "outside", ignore_errors=True)  # a copy that was adopted
+        copied.change("UPDATE fence SET identity = NULL")
+        return copied
+
+    def clone(self, folder: Path) -> "Store":
+        """A copy of the server, as somebody might make one."""
         shutil.copytree(self.folder, folder)
         if self.server is None:
             return Store(folder)

@@ -70,6 +70,10 @@ class World:
         """`newsletter …`, not waited for."""
         return self._start("newsletter.cli", list(arguments), settings, self.birth)
 
+    def start_on(self, birth: Birth, *arguments: str, **settings: str) -> Program:
+        """The same on another host, or of another release."""
+        return self._start("newsletter.cli", list(arguments), settings, birth)
+
     def start_clocked(self, offset: float, *arguments: str, **settings: str) -> Program:
         """The same with a clock that is wrong by so many seconds; see `set_clock`."""
         self.set_clock(offset)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from newsletter.delivery import ledger
-from newsletter.delivery.ledger import Settled
+from newsletter.delivery.ledger import Settled, deciding
 from newsletter.delivery.outcomes import Outcome, Reply, Stage, is_our_fault
 from newsletter.errors import FixRequest
 from newsletter.issues import publishing
@@ -96,6 +96,17 @@ def test_only_what_was_our_fault_is_tried_again(
     assert issue.state is IssueState.SENT
     states = [row.state for row in rows(session)]
     assert states.count(DeliveryState.ACCEPTED) == 2
+
+
+def test_more_than_a_statement_takes_is_tried_again_in_parts(
+    session: Session, issue: Issue, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deciding, "TOGETHER", 2)
+    for row in (refused := rows(session)[:3]):
+        refuse(session, row, OURS, now)
+    assert ledger.retryable(session, issue.number) == [row.id for row in refused]
+    assert publishing.retry(session, issue.number) == 3
+    assert ledger.retryable(session, issue.number) == []
 
 
 def test_who_had_the_items_since_is_not_sent_them_again(

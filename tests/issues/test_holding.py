@@ -199,7 +199,11 @@ class _Clock:
     ) -> None:
         self.clock, self.monkeypatch = Clock(settings, database), monkeypatch
         self.run: Callable[[], None] = self.clock.compile_due
+        self.told: Callable[[], None] = self.clock.tell_of_slots
 
     def at(self, now: datetime) -> None:
         self.monkeypatch.setattr(tasks, "utcnow", lambda: now)
-        self.run()
+        try:
+            self.run()
+        finally:
+            self.told()

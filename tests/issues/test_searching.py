@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from newsletter.db import Database, migrate, migration_config
+from newsletter.db import Database
 from newsletter.i18n import LOCALES
 from newsletter.issues import reading, searching, words
 from newsletter.issues.reading import About
 from newsletter.issues.searching import Hits, search
 from newsletter.models import Issue, IssueState, Piece, Published, Subject, SubjectKind
+from newsletter.schema import migrate, migration_config
 
 AT = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
 # Slug: title, text, facts.

@@ -15,7 +15,7 @@ from newsletter.content import images
 from newsletter.db import Database
 from newsletter.delivery.sender import utcnow
 from newsletter.issues import slots
-from newsletter.jobs import tasks, timetable
+from newsletter.jobs import duties, tasks
 from newsletter.jobs.timetable import Clock
 from newsletter.models import Issue, IssueState, Slot
 from newsletter.settings import Settings
@@ -76,7 +76,7 @@ def test_a_due_slot_becomes_mail_by_itself(
     database: Database, office: Settings, relay: RelayLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("NOTICE_SECONDS", "DELIVERY_SECONDS", "ISSUE_SECONDS"):
-        monkeypatch.setattr(timetable, name, 0.1)  # what is waited for is the work
+        monkeypatch.setattr(duties, name, 0.1)  # what is waited for is the work
     add_readers(database, office)
     clock = Clock(office, database)
     clock.start()
@@ -94,16 +94,16 @@ def test_of_two_clocks_one_leads_and_the_other_takes_over(
     database: Database, office: Settings, relay: RelayLog
 ) -> None:
     first, second = Clock(office, database), Clock(office, database)
-    assert first.leads()
-    assert not second.leads()
+    assert first.leadership.of_all()
+    assert not second.leadership.of_all()
     first.stop()
-    assert second.leads()
+    assert second.leadership.of_all()
     second.stop()
 
 
 def test_the_leader_marks_that_it_ticks(office: Settings, database: Database) -> None:
     clock, lock = Clock(office, database), office.instance_dir / "clock.lock"
-    assert clock.leads()
+    assert clock.leadership.of_host()
     os.utime(lock, (0, 0))
     clock.guarded(clock.tick)
     assert lock.stat().st_mtime > 0

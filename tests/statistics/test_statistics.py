@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import statistics
 from newsletter.db import Database
+from newsletter.delivery import ledger
 from newsletter.jobs import counting
 from newsletter.models import (
     ConsentEvent,
@@ -183,6 +184,7 @@ def test_an_issue_that_runs_is_told_live(session: Session, settings: Settings) -
     session.flush()
     [row] = statistics.issues(session, 5)
     assert row.counts == Live(7, 3, 2, 1, 1, 0, 0)
+    assert statistics.standing(session, ledger.progress(session, 1, NOW), 1) == row.counts
     assert count(session, settings) == [], "in parts only every ten minutes"
     assert count(session, settings, NOW + timedelta(minutes=10)) == [1]
     assert count(session, settings, NOW + timedelta(minutes=20)) == [], "nothing changed"

@@ -123,7 +123,7 @@ def leave_by_token(
     if claim is None:
         return None
     wish = leaving.Wish(claim.id, route, claim.issued_at, issue_number)
-    [changed] = leaving.leave_all(session, [wish], now)
+    [changed] = leaving.leave_all(session, settings, [wish], now)
     if changed is None:
         return None
     return Left(session.get_one(Subscriber, claim.id, populate_existing=True), changed)

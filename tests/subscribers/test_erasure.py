@@ -289,7 +289,7 @@ def test_sec_18_an_entry_made_with_an_older_secret_still_blocks_and_is_lifted(
     ask(session, settings, now)
     privacy.suppress(session, settings, "jan@example.be", SuppressionReason.STAFF, now)
     newer = "another key, newer than the first"
-    rotated = replace(settings, secret_key=newer, secret_key_fallbacks=(settings.secret_key,))
+    rotated = replace(settings, secret_keys=(newer, settings.secret_key))
     tokens = tokens_of(rotated)
     assert suppression.is_suppressed(session, tokens, "jan@example.be") is not None
     assert suppression.among(session, tokens, ["jan@example.be"]) == {"jan@example.be"}
@@ -306,8 +306,8 @@ def test_sec_18_links_of_an_older_secret_still_work_after_a_rotation(
     someone = reader(session, settings, now)
     link = token(settings, Purpose.UNSUBSCRIBE, someone, now)
     newer = "another key, newer than the first"
-    rotated = replace(settings, secret_key=newer, secret_key_fallbacks=(settings.secret_key,))
-    forgotten = replace(settings, secret_key=newer)
+    rotated = replace(settings, secret_keys=(newer, settings.secret_key))
+    forgotten = replace(settings, secret_keys=(newer,))
     assert leave_by_token(session, forgotten, link, "one-click", now) is None
     left = leave_by_token(session, rotated, link, "one-click", now)
     assert left is not None

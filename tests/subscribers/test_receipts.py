@@ -63,8 +63,7 @@ def test_prv_02_the_script_of_the_manual_checks_a_receipt_offline(
     receipt = given(session, settings, someone, now)
     rotated = replace(
         settings,
-        secret_key="another key, newer than the first",
-        secret_key_fallbacks=(settings.secret_key,),
+        secret_keys=("another key, newer than the first", settings.secret_key),
     )
     keys = create_app(rotated).test_client().get("/receipts/key")
     assert keys.mimetype == "text/plain"
@@ -137,7 +136,7 @@ def test_a_receipt_that_was_altered_is_not_genuine(
 def test_nobody_else_can_sign_and_nonsense_is_no_receipt(
     session: Session, settings: Settings, someone: Subscriber, now: datetime
 ) -> None:
-    other = replace(settings, secret_key="the key of somebody else, as long")
+    other = replace(settings, secret_keys=("the key of somebody else, as long",))
     forged = given(session, other, someone, now)
     ours = next(iter(receipts.public_keys(settings).values()))
     assert not receipts.verify(forged, ours)
@@ -201,8 +200,7 @@ def test_sec_18_receipts_of_an_older_secret_still_verify(
     old = given(session, settings, someone, now)
     rotated = replace(
         settings,
-        secret_key="another key, newer than the first",
-        secret_key_fallbacks=(settings.secret_key,),
+        secret_keys=("another key, newer than the first", settings.secret_key),
     )
     new = given(session, rotated, someone, now)
     keys = receipts.public_keys(rotated)

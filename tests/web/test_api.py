@@ -21,7 +21,7 @@ PATH = "/api/v1/subscribe"
 def body(world: World, **values: Any) -> dict[str, Any]:
     """What a program sends that took its time over the work."""
     form = world.form()
-    sent = {"email": form["email"], "made": form["made"], "locale": "nl"} | values
+    sent = {"email": form["email"], "made": form["token"], "locale": "nl"} | values
     sent = {"wording": f"signup-1.{sent['locale']}"} | sent
     return {"work": work.solve(sent["made"], sent["email"], world.settings.work_bits)} | sent
 
@@ -83,7 +83,7 @@ def test_sec_07_the_api_answers_everybody_alike(world: World) -> None:
 def test_sec_04_without_work_the_api_takes_the_slow_lane(build: Build) -> None:
     world = build(work_bits=16)
     form = world.form(work="")
-    sent = {"email": "x@voorbeeld.example", "made": form["made"], "wording": "signup-1.nl"}
+    sent = {"email": "x@voorbeeld.example", "made": form["token"], "wording": "signup-1.nl"}
     world.client.post(PATH, json=sent)
     assert requests(world)[0].facts["work"] == "slow lane"
 

@@ -65,7 +65,7 @@ def test_the_frame_shows_the_form_and_what_came_of_it(world: World, locale: str)
 
 def test_the_frame_protects_as_the_site_does(world: World) -> None:
     trapped = world.client.post("/nl/embed", data=world.form() | {HONEYPOT: "x"})
-    stale = world.client.post("/nl/embed", data=world.form(made=""))
+    stale = world.client.post("/nl/embed", data=world.form(token=""))
     mistyped = world.client.post("/nl/embed", data=world.form(email="jan@gmial.com"))
     assert (trapped.status_code, stale.status_code, mistyped.status_code) == (422, 422, 200)
     assert "jan@gmail.com" in mistyped.text

@@ -211,8 +211,7 @@ def test_uns_09_the_link_works_for_ever(world: World, build: Build) -> None:
     jan = world.add("jan", ACTIVE)
     old = link(world, jan, timedelta(days=4000))
     rotated = build(
-        secret_key="a fresh key that is long enough",
-        secret_key_fallbacks=(world.settings.secret_key,),
+        secret_keys=("a fresh key that is long enough", world.settings.secret_key),
     )
     for _again in range(3):
         assert rotated.client.post(old, data=ONE_CLICK).status_code == 200

@@ -21,9 +21,10 @@ NOT_IN_A_MAIL = {
     "leaving.undo_page", "leaving.why_page", "preferences.part", "proof.stop_page", "proof.mail",
     "api.challenge", "api.subscribers", "api.subscriber", "api.items", "api.item", "api.issues",
     "api.issue", "api.deliveries", "api.statistics", "api.issue_statistics", "api.suppressions",
-    "api.start", "api.openapi", "api.docs", "unasked.favicon", "unasked.robots",
-    "unasked.site_map_part", "inbox.messages",
-    "inbox.message", "inbox.html", "inbox.source",
+    "api.start", "api.openapi", "api.docs",
+    "unasked.favicon", "unasked.robots", "unasked.site_map_part", "inbox.messages",
+    "inbox.message", "inbox.html", "inbox.source", "watching.healthz", "watching.readyz",
+    "watching.metrics",
 }  # fmt: skip
 EXAMPLES = {
     "locale": "fr", "number": "12", "slug": "elke-geboorte-telt", "name": "privacy",

@@ -253,7 +253,7 @@ def test_my_link_ends_in_a_letter_to_readers_only(build: Build) -> None:
 
 def test_sec_04_my_link_has_the_protection_of_the_form(world: World) -> None:
     page = world.client.get("/nl/my-link").text
-    for part in (f'name="{HONEYPOT}"', 'name="made"', 'name="work"', "work.js"):
+    for part in (f'name="{HONEYPOT}"', 'name="token"', 'name="work"', "work.js"):
         assert part in page
     before = world.dump()
     trapped = my_link(world, "jan@voorbeeld.example", **{HONEYPOT: "x"})

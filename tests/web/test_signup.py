@@ -107,8 +107,8 @@ def test_the_typed_value_is_kept(world: World) -> None:
     "change",
     [
         {"age": 25 * 3600},
-        {"made": ""},
-        {"made": "A" * 36},
+        {"token": ""},
+        {"token": "A" * 36},
         {"wording": "signup-0.nl"},
     ],
 )
@@ -127,7 +127,7 @@ def test_a_form_of_the_wrong_age_asks_to_press_once_more(
 
 def test_a_token_of_another_purpose_opens_no_form(world: World) -> None:
     reader = world.add("lezer", SubscriberState.ACTIVE)
-    form = world.form(made=world.token(Purpose.PREFERENCES, reader))
+    form = world.form(token=world.token(Purpose.PREFERENCES, reader))
     assert world.client.post("/nl/signup", data=form).status_code == 422
 
 
@@ -157,7 +157,7 @@ def test_no_browser_knows_the_field_that_stays_empty(world: World) -> None:
 
 
 def test_nobody_is_told_of_haste_that_is_not_measured(world: World) -> None:
-    answer = world.client.post("/nl/signup", data=world.form(made=""))
+    answer = world.client.post("/nl/signup", data=world.form(token=""))
     assert "snel" not in answer.text
 
 
@@ -218,10 +218,25 @@ def test_prv_01_the_proof_says_what_the_page_showed(world: World) -> None:
         }
 
 
+@pytest.mark.parametrize("path", ["/nl/signup", "/nl/my-link"])
+def test_sec_14_a_form_that_is_none_of_ours_is_told_so_whatever_else_is_wrong(
+    world: World, path: str
+) -> None:
+    """Without a session the signed token is what a form from elsewhere lacks; scanners that fill in
+    everything look whether it counts."""
+    form = world.form() | {HONEYPOT: "x"}
+    ours, forged = (
+        world.client.post(path, data=form | {"token": token}).text for token in (form["token"], "x")
+    )
+    assert "Laat dit veld leeg" in ours
+    assert 'class="nobody"' not in ours
+    assert 'class="nobody"' in forged
+
+
 def test_prv_10_the_form_asks_for_an_address_and_choices_only(world: World) -> None:
     page = html5lib.parse(world.client.get("/nl/signup").text, namespaceHTMLElements=False)
     fields = {field.get("name") for field in page.findall(".//form//input")}
-    hidden = {"made", "work", "wording", HONEYPOT}
+    hidden = {"token", "work", "wording", HONEYPOT}
     assert fields == {"email", "locale", "topics", "cadence"} | hidden
 
 
@@ -273,7 +288,7 @@ def test_sec_16_who_must_wait_is_told_so_whoever_they_are(build: Build, locale: 
         assert f'value="{email}"' in answer.text
         assert 'value="sdg" checked' in answer.text
         assert f'<a href="mailto:{world.settings.org_email}">' in answer.text
-        pages.add(re.sub(r'name="made" value="[^"]*"', "", answer.text.replace(email, "")))
+        pages.add(re.sub(r'name="token" value="[^"]*"', "", answer.text.replace(email, "")))
     assert len(pages) == 1
     assert len(requests(world)) == 1
 

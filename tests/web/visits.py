@@ -110,7 +110,7 @@ def _signup(people: People) -> list[Visit]:
         Visit("signup-wrong", path, 422, sent | {"email": "geen adres"}),
         Visit("signup-typo", path, 200, sent | {"email": "jan@gmial.com"}),
         Visit("signup-trapped", path, 422, sent | {"left_blank": "x"}),
-        Visit("signup-late", path, 422, sent | {"made": "x"}),
+        Visit("signup-late", path, 422, sent | {"token": "x"}),
     ]
 
 
@@ -344,6 +344,9 @@ NO_PAGES = {
     "pictures.picture": "a picture",
     "unasked.favicon": "a picture",
     "unasked.robots": "for machines",
+    "watching.healthz": "for machines",
+    "watching.readyz": "for machines",
+    "watching.metrics": "for machines",
     "unasked.site_map": "for machines",
     "unasked.site_map_part": "for machines",
     "feeds.atom": "for machines",

@@ -24,7 +24,7 @@ LARGEST = 16 * 1024  # octets of a certificate
 HOST = r"https://sns\.[a-z]{2}[a-z0-9-]{2,28}\.amazonaws\.com(?:\.cn)?"
 CERTIFICATE = re.compile(rf"{HOST}/[A-Za-z0-9_-]{{1,100}}\.pem")
 CONFIRM = re.compile(rf"{HOST}/\?[A-Za-z0-9_=&:.%+/-]{{1,1000}}")
-HASHES = {"1": hashes.SHA1(), "2": hashes.SHA256()}  # noqa: S303 (SNS's own choice)
+HASHES = {"1": hashes.SHA1(), "2": hashes.SHA256()}  # noqa: S303 # nosec B303 # SNS's choice
 SIGNED = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 SIGNED_ABOUT_US = (*SIGNED[:2], "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 NOTIFICATION, ASKING = "Notification", "SubscriptionConfirmation"

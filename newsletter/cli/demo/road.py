@@ -25,7 +25,7 @@ from newsletter.cli.demo.readers import Reader, as_csv, expected, make_readers
 from newsletter.cli.demo.server import Server, free_ports
 from newsletter.cli.office import progress
 from newsletter.content.library import Library
-from newsletter.db import Database, connect, migrate
+from newsletter.db import Database, connect
 from newsletter.delivery import ledger
 from newsletter.delivery.sender import utcnow
 from newsletter.errors import FixRequest
@@ -33,6 +33,7 @@ from newsletter.i18n import LOCALES, own_name
 from newsletter.issues import publishing, reading
 from newsletter.issues.compiler import compile_issue
 from newsletter.models import IssueState, Subscriber, SubscriberState
+from newsletter.schema import migrate
 from newsletter.settings import Settings
 from newsletter.subscribers import work
 from newsletter.subscribers.importing import import_csv
@@ -188,7 +189,7 @@ class Road:
 
     def _sign_up(self, server: Server) -> None:
         form = browser.get(f"{server.url}/nl/signup").form("/nl/signup")
-        made, bits = form.fields["made"], self.settings.work_bits
+        made, bits = form.fields["token"], self.settings.work_bits
         proved = {"email": NEWCOMER.email, "work": work.solve(made, NEWCOMER.email, bits)}
         done = browser.post(form.url, form.fields | proved)
         if "check-your-mail" not in done.url:

@@ -4,20 +4,30 @@ import dataclasses
 import os
 import socket
 from datetime import UTC, datetime
+from ipaddress import ip_address
 
 import click
 
 import config
+from newsletter import seeing
 from newsletter import settings as settings_module
 from newsletter.catcher import listen
 from newsletter.cli import first_start
 from newsletter.cli.serve.lmtp import listen as listen_lmtp
 from newsletter.cli.serve.server import Server
-from newsletter.db import Database, connect, is_current, migrate
+from newsletter.db import Database, connect
 from newsletter.errors import FixContent, FixSettings
+from newsletter.schema import is_current, migrate
 from newsletter.settings import Settings
 
 HOST = "127.0.0.1"
+
+
+def _as_ip(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        raise click.BadParameter("give an IP address, such as 0.0.0.0.") from None
 
 
 @click.command("serve")
@@ -28,15 +38,23 @@ HOST = "127.0.0.1"
     type=click.IntRange(0, 65535),
     help="TCP port of the site on this machine (0: a free one).",
 )
-def command(port: int) -> None:
+@click.option(
+    "--host",
+    default=HOST,
+    show_default=True,
+    callback=_as_ip,
+    help="IP address to listen on. Others than a proxy of yours must not reach it.",
+)
+def command(port: int, host: str) -> None:
     """Serve the site with the scheduler inside; in development also the mail catcher."""
     settings = settings_module.load()
-    site = _listen(port)
+    site = _listen(host, port)
     settings = _at_port(settings, site.getsockname()[1])
     catcher = listen(settings.catcher_port) if settings.uses_catcher else None
     lmtp = listen_lmtp(settings.bounce_lmtp) if settings.bounce_lmtp else None
+    figures = seeing.listen(settings.metrics_port) if settings.metrics_port else None
     prepare(settings)
-    Server(settings, site, catcher, lmtp).run()
+    Server(settings, site, catcher, lmtp, figures).run()
 
 
 def prepare(settings: Settings) -> None:
@@ -52,7 +70,7 @@ def prepare(settings: Settings) -> None:
             raise FixSettings(
                 "The database of DATABASE_URL has not the newest schema: run `newsletter migrate`."
             )
-        if settings.uses_catcher:
+        if settings.uses_catcher and settings.content_host:
             _fill_first(database, settings)
     finally:
         database.engine.dispose()
@@ -67,12 +85,13 @@ def _fill_first(database: Database, settings: Settings) -> None:
         click.echo(f"The sample content was not sent:\n{error}", err=True)
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((HOST, port), backlog=512)
+        return socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
         raise FixSettings(
-            f"Port {port} of {HOST} cannot be used ({os.strerror(error.errno or 0)}): "
+            f"Port {port} of {host} cannot be used ({os.strerror(error.errno or 0)}): "
             "end the program that holds it, or choose another with --port."
         ) from None
 

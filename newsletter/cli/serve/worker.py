@@ -7,6 +7,7 @@ the first byte: as many slow clients as it has threads close the site.
 
 import contextlib
 import queue
+import re
 import selectors
 import socket
 import threading
@@ -22,6 +23,7 @@ from gunicorn.http.message import Request
 from gunicorn.http.unreader import Unreader
 from gunicorn.workers.base import Worker
 
+from newsletter import metrics
 from newsletter.cli.serve.connection import Connection
 from newsletter.cli.serve.incoming import Look
 
@@ -36,6 +38,10 @@ ACCEPT_AGAIN = 0.05  # seconds
 TICK = 1.0  # seconds between looks at the clock
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+# Answered by the loop itself: that this process lives is true while all its threads wait, too.
+ASKED_ALIVE = re.compile(rb"GET /healthz(\?[^ ]*)? HTTP/1\.[01]\r\n")
+ALIVE = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 3\r\n"
+ALIVE += b"Cache-Control: no-store\r\nX-Robots-Tag: noindex\r\nConnection: close\r\n\r\nok\n"
 REFUSED = {
     Look.BROKEN: (400, "Bad Request"),
     Look.LONG_HEAD: (431, "Request Header Fields Too Large"),
@@ -60,6 +66,7 @@ class PatientWorker(Worker):  # type: ignore[misc]
         self.room = threading.Event()  # for one more connection
         self.working, self.next_look = 0, 0.0
         self.app.turns.join(self.age)
+        metrics.join(self.age)
         super().init_process()
 
     def run(self) -> None:
@@ -163,6 +170,10 @@ class PatientWorker(Worker):  # type: ignore[misc]
             connection.push()
 
     def _hand_over(self, connection: Connection, look: Look) -> None:
+        if look is Look.WHOLE and ASKED_ALIVE.match(connection.incoming.bytes):
+            connection.sendall(ALIVE)
+            self._end(connection)
+            return
         self.waiting.pop(connection, None)
         self.working += 1
         connection.working, connection.unread = True, look is Look.HEAD_ALONE
@@ -261,6 +272,9 @@ class PatientWorker(Worker):  # type: ignore[misc]
         try:
             request = Request(self.cfg, _Whole(whole), connection.client)
         except (ParseException, NoMoreData):
+            self._refuse(connection, 400, "Bad Request")
+            return
+        if request.version > (1, 0) and "HOST" not in dict(request.headers):  # RFC 9112 3.2
             self._refuse(connection, 400, "Bad Request")
             return
         response, environ = wsgi.create(

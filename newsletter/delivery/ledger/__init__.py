@@ -26,6 +26,7 @@ from newsletter.delivery.ledger.counting import (
     is_claimed,
     next_due,
     next_to_go,
+    open_by_issue,
     open_count,
     release_held,
 )
@@ -43,6 +44,7 @@ from newsletter.delivery.ledger.deciding import (
 from newsletter.delivery.ledger.engaging import engaged_first
 from newsletter.delivery.ledger.foreseeing import last_leaves_at
 from newsletter.delivery.ledger.leases import (
+    others_work,
     ran_out,
     reclaim,
     release_lease,
@@ -77,6 +79,7 @@ from newsletter.delivery.ledger.working import (
     settle_and_open,
     withdraw,
     withdraw_all,
+    withdraw_everything,
 )
 
 __all__ = [
@@ -114,7 +117,9 @@ __all__ = [
     "next_due",
     "next_to_go",
     "of_subscriber",
+    "open_by_issue",
     "open_count",
+    "others_work",
     "park",
     "plan",
     "progress",
@@ -138,6 +143,7 @@ __all__ = [
     "waits_untouched",
     "withdraw",
     "withdraw_all",
+    "withdraw_everything",
     "withdraw_older",
     "withdraw_unsent",
 ]

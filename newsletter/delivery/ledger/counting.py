@@ -34,6 +34,12 @@ def open_count(session: Session, issue_number: int | None = None) -> tuple[int, 
     return session.execute(query).one()
 
 
+def open_by_issue(session: Session) -> dict[int, int]:
+    """How many rows are open, by issue; of those that have any."""
+    query = select(Delivery.issue_number, func.count()).where(is_open())
+    return dict(session.execute(query.group_by(Delivery.issue_number)).all())
+
+
 def has_open(session: Session, issue_number: int) -> bool:
     """Is any row of the issue still open?"""
     query = select(Delivery.id).where(Delivery.issue_number == issue_number, is_open()).limit(1)

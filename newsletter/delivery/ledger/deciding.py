@@ -1,5 +1,6 @@
 """What people look up in the ledger, and decide about single rows of it."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -22,6 +23,7 @@ from newsletter.models import (
 )
 
 UNMADE = "This message could not be made"  # as `park` writes it
+TOGETHER = 10_000  # ids in one statement: a database takes 30,000 values or so
 SENT_OUT = (IssueState.SENDING, IssueState.PAUSED, IssueState.SENT)
 
 
@@ -129,26 +131,35 @@ def retryable(session: Session, issue_number: int) -> list[int]:
         open_row.subscriber_id == Delivery.subscriber_id,
         open_row.state.in_((DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.DEFERRED)),
     )
-    query = (
-        select(Delivery.id, Delivery.status, Delivery.reply)
+    fit = (
+        select(Delivery.id)
         .join(Subscriber, Subscriber.id == Delivery.subscriber_id)
         .join(Cursor, Cursor.subscriber_id == Delivery.subscriber_id)
         .join(Issue, Issue.number == Delivery.issue_number)
         .where(
-            Delivery.issue_number == issue_number,
-            *_refused(),
+            Delivery.state == DeliveryState.REFUSED,
             Issue.state.in_(SENT_OUT),
             Subscriber.state == SubscriberState.ACTIVE,
             Cursor.number < Issue.top,
             ~busy,
         )
     )
-    return [row.id for row in session.execute(query) if _is_ours(row.reply)]
+    return [
+        id
+        for some in _together(_ours(session, issue_number))
+        for id in session.scalars(fit.where(Delivery.id.in_(some)).order_by(Delivery.id))
+    ]
+
+
+def _ours(session: Session, issue_number: int) -> list[int]:
+    """Looked at first, since it is few of many: the readers of the others need not be looked up."""
+    mine = (Delivery.issue_number == issue_number, *_refused())
+    rows = session.execute(select(Delivery.id, Delivery.reply).where(*mine).order_by(Delivery.id))
+    return [id for id, reply in rows if _is_ours(reply)]
 
 
 def retry_ours(session: Session, issue_number: int) -> int:
     """Send such rows once more, as if they had never been tried; returns how many."""
-    ids = retryable(session, issue_number)
     fresh = {
         "state": DeliveryState.PENDING,
         "due_at": AT_ONCE,
@@ -159,8 +170,15 @@ def retry_ours(session: Session, issue_number: int) -> int:
         "status": None,
         "reply": None,
     }
-    rows = (Delivery.state == DeliveryState.REFUSED, Delivery.id.in_(ids))
-    return changed(session.execute(update(Delivery).where(*rows).values(**fresh))) if ids else 0
+    change = update(Delivery).where(Delivery.state == DeliveryState.REFUSED).values(**fresh)
+    return sum(
+        changed(session.execute(change.where(Delivery.id.in_(some))))
+        for some in _together(retryable(session, issue_number))
+    )
+
+
+def _together(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (ids[first : first + TOGETHER] for first in range(0, len(ids), TOGETHER))
 
 
 @lru_cache(1024)  # servers refuse thousands in the same words

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
+from newsletter import fence
 from newsletter.delivery.ledger.rows import changed, doubtful, withdraw_gone
 from newsletter.models import Delivery, DeliveryState, Lease
 from newsletter.settings import Settings
@@ -31,6 +32,7 @@ def release_lease(session: Session, settings: Settings, lease_id: int, now: date
         return
     _give_back(session, settings, Delivery.lease_id == lease_id, now)
     session.execute(delete(Lease).where(Lease.id == lease_id))
+    fence.advance_with(session, settings)  # so that no backup of a run is level with its end
 
 
 def _locked(session: Session, lease_id: int) -> bool:
@@ -48,6 +50,13 @@ def ran_out(session: Session, settings: Settings, now: datetime) -> list[int]:
     furthest = now + timedelta(seconds=2 * settings.lease_seconds)
     silent = or_(Lease.expires_at < now, Lease.expires_at > furthest)
     return list(session.scalars(select(Lease.id).where(silent)))
+
+
+def others_work(session: Session, settings: Settings, now: datetime) -> bool:
+    """Do processes that live hold rows? To be asked by one that holds none itself."""
+    silent = ran_out(session, settings, now)
+    claimed = select(Delivery.lease_id).where(Delivery.state == DeliveryState.CLAIMED)
+    return session.scalar(claimed.where(Delivery.lease_id.not_in(silent)).limit(1)) is not None
 
 
 def reclaim(session: Session, settings: Settings, now: datetime) -> int:

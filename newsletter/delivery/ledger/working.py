@@ -156,6 +156,13 @@ def withdraw_all(session: Session, subscriber_ids: Collection[int], now: datetim
     return changed(session.execute(change))
 
 
+def withdraw_everything(session: Session, now: datetime) -> int:
+    """Of a copy, or a restored backup: no row that is open goes out, not even one in doubt, and
+    whoever had claimed it lives no more. Returns how many."""
+    change = update(Delivery).where(is_open()).values(**closed(DeliveryState.WITHDRAWN, now))
+    return changed(session.execute(change, execution_options={"synchronize_session": False}))
+
+
 def forget_replies(session: Session, before: datetime, limit: int) -> int:
     """Empty the relay's words of at most `limit` deliveries of issues sent before this moment.
 

@@ -14,6 +14,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from newsletter import metrics
 from newsletter.delivery.outcomes import Reply, Stage
 from newsletter.delivery.relay.opening import mail_from
 
@@ -71,6 +72,8 @@ class Lane:
         self._content: int | None = None
         self._behind_dot = 0  # octets that follow the content's last dot in `_out`
         self._must_reset = False
+        self._asked_at = 0.0  # monotonic: since when the relay could answer about the envelope …
+        self._sent_at = 0.0  # … and about the content
         self.deadline = 0.0
         self.alive = True
         self.used = False  # was it given a message?
@@ -113,11 +116,13 @@ class Lane:
         self._expected.append(Stage.CONTENT)
         group = self._group(*following) if following else b""
         self._behind_dot = len(group)
+        self._sent_at = time.monotonic()
         return self._write(content, group)
 
     def _group(self, id: int, sender: str, recipient: str) -> bytes:
         """The commands of an envelope; those that must wait for an answer are kept."""
         self._envelope = _Envelope(id)
+        self._asked_at = time.monotonic()
         commands: list[tuple[Stage | None, bytes]] = [
             (Stage.MAIL, f"{mail_from(sender, recipient)}\r\n".encode("ascii")),
             (Stage.RCPT, f"RCPT TO:<{recipient}>\r\n".encode()),
@@ -213,6 +218,8 @@ class Lane:
             return []
         if stage is Stage.CONTENT:
             id, self._content = self._content or 0, None
+            self._asked_at = time.monotonic()  # a relay takes one message at a time
+            metrics.RELAY.observe(self._asked_at - self._sent_at, "content")
             return [Answered(id, reply)]
         envelope = self._envelope
         assert envelope is not None  # noqa: S101 (an envelope was asked about)
@@ -228,6 +235,7 @@ class Lane:
         return self._refuse(envelope.id, reply)
 
     def _hear_data(self, envelope: _Envelope, reply: Reply) -> list[Event]:
+        metrics.RELAY.observe(time.monotonic() - self._asked_at, "envelope")
         if reply.code == 354 and envelope.refusal is None:
             return [Ready(envelope.id)]
         events = self._refuse(envelope.id, envelope.refusal or reply)

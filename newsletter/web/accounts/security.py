@@ -63,7 +63,7 @@ FEATURES = {
     "RETURN_GENERIC_RESPONSES": True,
     "SEND_PASSWORD_CHANGE_EMAIL": False,  # ours goes by the outbox
     "PASSWORD_SCHEMES": ["argon2"],
-    "PASSWORD_SINGLE_HASH": {"argon2"},  # a pepper would tie passwords to SECRET_KEY
+    "PASSWORD_SINGLE_HASH": {"argon2"},  # a pepper would tie passwords to SECRET_KEYS
     "CLI_USERS_NAME": None,
     "CLI_ROLES_NAME": None,
     "WAN_RP_NAME": NAME,
@@ -108,7 +108,7 @@ def set_up(app: Flask, settings: Settings) -> None:
 
 
 def _configure(app: Flask, settings: Settings) -> None:
-    keys = [key.hex() for key in tokens_of(settings).keys("session")]
+    keys = [key.hex() for key in tokens_of(settings).keys("session", leaked=False)]
     app.config.update(SECRET_KEY=keys[0], SECRET_KEY_FALLBACKS=keys[1:], SESSION_PROTECTION=None)
     values = FEATURES | {
         "PASSWORD_HASH_PASSLIB_OPTIONS": ARGON2,
@@ -123,7 +123,7 @@ def _configure(app: Flask, settings: Settings) -> None:
 
 
 def _totp_keys(settings: Settings) -> dict[str, str]:
-    """Keys by a name that stays theirs when SECRET_KEY is rotated; the present one first."""
+    """Keys by a name that stays theirs when SECRET_KEYS changes; the present one first."""
     return {f"k{key.hex()[:8]}": key.hex()[8:] for key in tokens_of(settings).keys("totp")}
 
 

@@ -15,7 +15,7 @@ from newsletter.web.accounts import typed
 from newsletter.web.desk.ground import show
 from newsletter.web.page import locale
 
-LATE = {403, 404, 422, 500, 503}  # what was typed came in good faith, and cannot be taken
+LATE = {403, 404, 421, 422, 500, 503}  # what was typed came in good faith, and cannot be taken
 FAULTS: Mapping[int, tuple[str, str]] = {
     **faults.FAULTS,
     403: (
@@ -33,6 +33,10 @@ FAULTS: Mapping[int, tuple[str, str]] = {
     413: (
         _("Dat is te veel"),
         _("Wat je stuurde, is te groot. Er is niets bewaard."),
+    ),
+    421: (
+        _("De artikels staan op een andere server"),
+        _("Open de redactie op de server met de artikels; wie de site beheert, kent het adres."),
     ),
     422: (
         _("Dit kan de redactie niet tonen"),

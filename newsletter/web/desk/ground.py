@@ -35,6 +35,7 @@ class Section:
     role: Role
 
 
+SHELF = ("desk.items", "desk.issues_next", "desk.issues_compile")
 DIGITS = 19  # of numbers that no row can have
 SECTIONS = (
     Section("desk.home", _("Begin"), Role.WRITER),
@@ -81,6 +82,18 @@ def needs(
         return cast(View, guarded)
 
     return decorate
+
+
+@blueprint.before_request
+def _send_elsewhere() -> None:
+    """Who is signed in is told so; the others sign in first."""
+    if _is_elsewhere(request.endpoint or "") and gate.present():
+        abort(421)
+
+
+def _is_elsewhere(endpoint: str) -> bool:
+    """Does a page need the folder of items, which another host has?"""
+    return endpoint.startswith(SHELF) and not page.state().settings.content_host
 
 
 def row_number(text: str) -> int:
@@ -132,7 +145,11 @@ def sections() -> list[Section]:
     known = current_app.view_functions
     if account is None:
         return []
-    return [one for one in SECTIONS if one.endpoint in known and account.may(one.role)]
+    return [
+        one
+        for one in SECTIONS
+        if one.endpoint in known and account.may(one.role) and not _is_elsewhere(one.endpoint)
+    ]
 
 
 @blueprint.app_context_processor

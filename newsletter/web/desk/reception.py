@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from newsletter import i18n, statistics
 from newsletter.bounces import reputation
 from newsletter.i18n import _, translate
-from newsletter.statistics import OTHER, Live
+from newsletter.statistics import OTHER, IssueRow, Live
 from newsletter.web.desk import charts
-from newsletter.web.desk.sheets import ISSUES, Cell, Sheet
+from newsletter.web.desk.sheets import Cell, Sheet
 from newsletter.web.page import locale, state
 
 SHOWN = 12  # bars
@@ -39,9 +39,8 @@ class Standing:
         return (self.name, self.answered, self.failed, bounced, self.complaints, spam)
 
 
-def by_issue(session: Session) -> Sheet:
+def by_issue(rows: Sequence[IssueRow]) -> Sheet:
     """The newest issues."""
-    rows = statistics.issues(session, ISSUES)
     found = [_of(str(row.number), row.counts) for row in rows]
     links = tuple(url_for("desk.numbers_issue", number=row.number) for row in rows)
     return _sheet(_("Nummer"), found, links)

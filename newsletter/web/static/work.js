@@ -14,7 +14,7 @@ function guard(field) {
   const status = form.querySelector("[role=status]");
   let working, waiting = false, sent = false;
 
-  const task = () => `${form.elements.made.value}:${email.value.trim()}`;
+  const task = () => `${form.elements.token.value}:${email.value.trim()}`;
   const worth = () => field.dataset.bits !== "0" && email.value.includes("@");
 
   // The work for what stands in the form at this moment; done once.

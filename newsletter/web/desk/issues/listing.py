@@ -31,6 +31,7 @@ def issues() -> Response:
         pages_of=pages,
         runs={name: slots.following(settings, name, moment) for name in settings.cadences},
         words=words,
+        items_are_here=settings.content_host,
     )
 
 

@@ -64,7 +64,7 @@ def issues_one(number: int) -> Response:
         }
         progress = ledger.progress(session, number, moment) if issue.planned_at else None
         sightings = seeds.seen(session, number)
-        [standing] = statistics.issues(session, 1, number) if issue.planned_at else [None]
+        counts = statistics.standing(session, progress, number) if progress else None
         done = _has_approved(session, issue)
     deeds = {deed for deed in DEEDS if may(issue, deed)}
     if done and (lacking or issue.state in (IssueState.APPROVED, IssueState.SCHEDULED)):
@@ -76,7 +76,7 @@ def issues_one(number: int) -> Response:
         "issues/one.html",
         deeds=deeds,
         progress=progress,
-        counts=standing.counts if standing else None,
+        counts=counts,
         reception=reception,
         arrivals=[arrivals.words(one) for one in sightings],
         rate=rate,

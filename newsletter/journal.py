@@ -1,0 +1,134 @@
+"""The journal: who left, was suppressed or erased, and came back, outside the backups.
+
+Lines of time, purpose and keyed hash of an address (`Tokens.address_key`), added to a file of each
+month in OUTSIDE_DIR/journal. A leaving is written and on the disk right *before* its transaction is
+committed: a crash between the two loses nobody, and one that was journalled and not committed is
+of somebody who asked for it. Coming back is written right *after*: a crash loses a line that would
+let us mail somebody. After a restore it is replayed (`recovery.replaying`), so that nobody who left
+since the backup was made is mailed.
+"""
+
+import logging
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from newsletter.db import with_commit
+from newsletter.errors import FixRequest
+from newsletter.settings import Settings
+from newsletter.tokens import tokens_of
+
+log = logging.getLogger(__name__)
+LINE = re.compile(rb"(\S{20,40}) ([a-z]{4,10}) ([0-9a-f]{64})")
+NAME = "journal"
+
+
+class Purpose(StrEnum):
+    """What a line says; but for the first two and the last, the reason of a suppression."""
+
+    LEFT = "left"
+    MOVED = "moved"  # their address is another one now; this one may be somebody else's
+    BOUNCED = "bounced"
+    COMPLAINT = "complaint"
+    NEVER = "never"
+    STAFF = "staff"
+    ERASED = "erased"
+    BACK = "back"  # confirmed (again): what was before holds no more
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What happened to an address, and when."""
+
+    at: datetime
+    purpose: Purpose
+    address_key: str
+
+
+def write(
+    session: Session,
+    settings: Settings,
+    purpose: Purpose | str,
+    canonicals: Iterable[str | None],
+    now: datetime,
+) -> None:
+    """Write lines about these addresses around the commit of this session."""
+    tokens, kind = tokens_of(settings), Purpose(purpose)
+    moment = now.astimezone(UTC).isoformat(timespec="microseconds")
+    lines = [f"{moment} {kind} {tokens.address_key(one)}\n" for one in canonicals if one]
+    if not lines:
+        return
+
+    def flush(waiting: list[str]) -> None:
+        _append(settings, waiting, now)
+
+    if kind is Purpose.BACK:
+        waiting = with_commit(session, "journal of who came back", after=flush)
+    else:
+        waiting = with_commit(session, "journal of who left", before=lambda _, all: flush(all))
+    waiting += lines
+
+
+def folder(settings: Settings) -> Path:
+    """Where the files are, one a month; all of them may be kept as long as backups are."""
+    return settings.outside_dir / NAME
+
+
+def files(settings: Settings) -> list[Path]:
+    """The files of this host, the oldest first."""
+    return sorted(folder(settings).glob("*.log"))
+
+
+def read(paths: Collection[Path]) -> Iterator[Line]:
+    """Lines of some files; half a line (a power cut) says nothing. Raises FixRequest."""
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                for octets in file:
+                    if line := _parse(octets):
+                        yield line
+        except OSError as error:
+            raise FixRequest(f"The journal {path} cannot be read: {error.strerror}.") from None
+
+
+def _parse(octets: bytes) -> Line | None:
+    found = LINE.fullmatch(octets.strip())
+    if found is None:
+        return None
+    at, purpose, key = (part.decode("ascii", "replace") for part in found.groups())
+    try:
+        return Line(datetime.fromisoformat(at), Purpose(purpose), key)
+    except ValueError:
+        return None
+
+
+def _append(settings: Settings, lines: list[str], now: datetime) -> None:
+    """One write for all, so that processes do not mix theirs; an empty line ends half a one.
+
+    A disk that is full keeps nobody from leaving: it is said in the log, and by the doctor.
+    """
+    path = folder(settings) / f"{now.astimezone(UTC):%Y-%m}.log"
+    try:
+        descriptor = _opened(path)
+        try:
+            os.write(descriptor, f"\n{''.join(lines)}".encode("ascii"))
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        log.error("The journal of who left cannot be written: %s.", error)
+
+
+def _opened(path: Path) -> int:
+    how = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    try:
+        return os.open(path, how, 0o600)
+    except FileNotFoundError:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(path, how, 0o600)
