@@ -56,7 +56,7 @@ bench: setup-dev ## Measure the speed of sending, beside peers, and of the forms
 bench-large: setup-dev ## The same, an issue for a million readers, and a million imported
 	@exec $(BIN)/python -m tests.bench --large $(ARGS)
 
-chaos: setup-dev ## Kill the sender 200 times, cut hosts off, try the API and 2000 courses of events (35 minutes)
+chaos: setup-dev ## Kill the sender 200 times, cut hosts off, try the API, and 2000 courses of events (40 minutes)
 	@$(BIN)/python -m tests.faults.chaos $(ARGS)
 	@$(BIN)/python -m tests.cluster.chaos
 	@EXAMPLES=$${EXAMPLES:-30} $(BIN)/python -m pytest -n 0 -q -s --timeout 0 \
