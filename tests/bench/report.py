@@ -1,9 +1,9 @@
-"""docs/BENCHMARKS.md and its plots, made from docs/benchmarks/figures.json: `bench --publish`."""
+"""docs/BENCHMARKS.md, made from docs/benchmarks/figures.json: `python -m tests.bench --publish`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tests.bench import figures, plots, roads
+from tests.bench import roads
 from tests.bench.tables import number, table
 from tests.bench.world import ROOT
 
@@ -104,12 +104,8 @@ Figures = Mapping[str, Any]
 
 
 def write(found: Figures) -> None:
-    """The page and its plots."""
+    """The page; `drawing` makes its plots."""
     PAPER.write_text(text(found), "utf-8")
-    if workers := found.get("workers"):
-        _plot_workers(workers)
-    if large := found.get("large"):
-        roads.plot(large)
 
 
 def text(found: Figures) -> str:
@@ -188,18 +184,6 @@ def _workers(part: Figures) -> str:
         wal=number(one["wal_bytes"]),
         commits=one["commits"],
     )
-
-
-def _plot_workers(part: Figures) -> None:
-    counts = [row["workers"] for row in part["slow"]]
-    rates = [row["rate"] for row in part["slow"]]
-    lines = [(f"newsletter {part['command']}", counts, rates)]
-    if all("times smtp-source" in row for row in part["slow"]):
-        source = [row["rate"] / row["times smtp-source"] for row in part["slow"]]
-        lines.append(("smtp-source", counts, source))
-    ideal = ("so many times one", counts, [rates[0] / counts[0] * count for count in counts])
-    axes = ("workers", "messages a second")
-    plots.draw(figures.DOCS / "workers.svg", axes, lines, ideal=ideal)
 
 
 def _planning(part: Figures) -> str:
