@@ -52,8 +52,8 @@ WORKERS = """\
 `newsletter {command}` on one PostgreSQL, {connections} SMTP connections each, and a relay that
 takes {answer_ms:.0f} ms for each of its four answers to a message. So the relay's time is what
 bounds them, as it is with a real one, and not the {cores} cores that all of them share here:
-{most:.0f} messages a second use less than one core. *Share* is what each worker brings, of what
-one does alone (target: 0.9).
+{most:.0f} messages a second of {all} workers take {busy} of them, with the database. *Share* is
+what each worker brings, of what one does alone (target: 0.9).
 
 {rows}
 
@@ -171,10 +171,13 @@ def _workers(part: Figures) -> str:
     rows = [
         tuple(row.get(name, "–") for name in (*names, "commits", "peak_mb")) for row in part["slow"]
     ]
-    one = part["unbound"]
+    one, last = part["unbound"], part["slow"][-1]
+    cores = last["rate"] * (last["worker_cpu_us"] + last["database_cpu_us"]) / 1e6
     return WORKERS.format(
         **{name: part[name] for name in ("command", "connections", "answer_ms", "cores")},
-        most=part["slow"][-1]["rate"],
+        most=last["rate"],
+        all=last["workers"],
+        busy=number(round(cores, 1)),
         rows=table(heads, rows),
         alt=", ".join(f"{row['workers']} send {number(row['rate'])}" for row in part["slow"]),
         rate=number(one["rate"]),
