@@ -48,8 +48,8 @@ def _attacked(program: str, name: str, mode: str, serving: Serving) -> bool:
     visitor.join()
     worst, refused = max(waits, default=0.0), waits.count(float("inf"))
     click.echo(
-        f"{PROGRAM}, {name}: {len(waits)} visits in {lasted:.0f} s, the slowest {worst * 1000:.0f} ms, "
-        f"{refused} not served.",
+        f"{PROGRAM}, {name}: {len(waits)} visits in {lasted:.0f} s, the slowest "
+        f"{worst * 1000:.0f} ms, {refused} not served.",
     )
     away = "NO" in said.rpartition("service available")[2].partition("\n")[0]
     return away or worst > PATIENCE
