@@ -50,10 +50,10 @@ format: setup-dev ## Put the code in the house style
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-bench: setup-dev ## Measure the speed of sending, beside peers, and of the forms (about eight minutes)
+bench: setup-dev ## Measure the speed of sending, of workers and of pages, beside peers (fifteen minutes)
 	@exec $(BIN)/python -m tests.bench $(ARGS)
 
-bench-large: setup-dev ## The same, an issue for a million readers, and a million imported
+bench-large: setup-dev ## The same with a million readers, end to end; writes docs/BENCHMARKS.md (an hour)
 	@exec $(BIN)/python -m tests.bench --large $(ARGS)
 
 chaos: setup-dev ## Kill the sender 200 times, cut hosts off, try the API, and 2000 courses of events (40 minutes)

@@ -13,6 +13,7 @@ from tests.bench import (
     archive,
     bounces,
     desk,
+    drawing,
     figures,
     importing,
     large,
@@ -41,7 +42,9 @@ def main() -> None:
     for name in () if chosen.publish else [chosen.only] if chosen.only else parts:
         figures.keep(name, parts[name])
     if chosen.publish or (chosen.large and not chosen.quick):
-        report.write(figures.publish())
+        found = figures.publish()
+        report.write(found)
+        drawing.draw(found)
 
 
 def _parts(big: bool, quick: bool) -> dict[str, Measure]:

@@ -44,7 +44,7 @@ def publish() -> dict[str, Any]:
         found[file.stem.removeprefix("bench-")] = json.loads(file.read_text())
     DOCS.mkdir(exist_ok=True)
     KEPT.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
-    return found
+    return published()
 
 
 def published() -> dict[str, Any]:

@@ -151,8 +151,11 @@ class Journey:
         return {name: row[name] for name in ("seconds", "cpu_s", "peak_mb")}
 
     def _plan(self) -> dict[str, Any]:
+        before = costs.bill(self.server, self.url)
         row = self._timed("issues", "send", "1")
         del row["said"]
+        passed = costs.bill(self.server, self.url).since(before)
+        row["wal_bytes"] = passed.each(self.subscribers)["wal_bytes"]
         row["peer_s"] = self._beside(lambda connection: connection.execute(BARE_ROWS))
         return row
 

@@ -1,9 +1,9 @@
-"""docs/BENCHMARKS.md and its plots, made from docs/benchmarks/figures.json: `bench --publish`."""
+"""docs/BENCHMARKS.md, made from docs/benchmarks/figures.json: `python -m tests.bench --publish`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tests.bench import figures, plots, roads
+from tests.bench import roads
 from tests.bench.tables import number, table
 from tests.bench.world import ROOT
 
@@ -52,8 +52,8 @@ WORKERS = """\
 `newsletter {command}` on one PostgreSQL, {connections} SMTP connections each, and a relay that
 takes {answer_ms:.0f} ms for each of its four answers to a message. So the relay's time is what
 bounds them, as it is with a real one, and not the {cores} cores that all of them share here:
-{most:.0f} messages a second use less than one core. *Share* is what each worker brings, of what
-one does alone (target: 0.9).
+{most:.0f} messages a second of {all} workers take {busy} of them, with the database. *Share* is
+what each worker brings, of what one does alone (target: 0.9).
 
 {rows}
 
@@ -104,12 +104,8 @@ Figures = Mapping[str, Any]
 
 
 def write(found: Figures) -> None:
-    """The page and its plots."""
+    """The page; `drawing` makes its plots."""
     PAPER.write_text(text(found), "utf-8")
-    if workers := found.get("workers"):
-        _plot_workers(workers)
-    if large := found.get("large"):
-        roads.plot(large)
 
 
 def text(found: Figures) -> str:
@@ -175,10 +171,13 @@ def _workers(part: Figures) -> str:
     rows = [
         tuple(row.get(name, "–") for name in (*names, "commits", "peak_mb")) for row in part["slow"]
     ]
-    one = part["unbound"]
+    one, last = part["unbound"], part["slow"][-1]
+    cores = last["rate"] * (last["worker_cpu_us"] + last["database_cpu_us"]) / 1e6
     return WORKERS.format(
         **{name: part[name] for name in ("command", "connections", "answer_ms", "cores")},
-        most=part["slow"][-1]["rate"],
+        most=last["rate"],
+        all=last["workers"],
+        busy=number(round(cores, 1)),
         rows=table(heads, rows),
         alt=", ".join(f"{row['workers']} send {number(row['rate'])}" for row in part["slow"]),
         rate=number(one["rate"]),
@@ -188,18 +187,6 @@ def _workers(part: Figures) -> str:
         wal=number(one["wal_bytes"]),
         commits=one["commits"],
     )
-
-
-def _plot_workers(part: Figures) -> None:
-    counts = [row["workers"] for row in part["slow"]]
-    rates = [row["rate"] for row in part["slow"]]
-    lines = [(f"newsletter {part['command']}", counts, rates)]
-    if all("times smtp-source" in row for row in part["slow"]):
-        source = [row["rate"] / row["times smtp-source"] for row in part["slow"]]
-        lines.append(("smtp-source", counts, source))
-    ideal = ("so many times one", counts, [rates[0] / counts[0] * count for count in counts])
-    axes = ("workers", "messages a second")
-    plots.draw(figures.DOCS / "workers.svg", axes, lines, ideal=ideal)
 
 
 def _planning(part: Figures) -> str:

@@ -1,10 +1,9 @@
-"""The whole road on paper: its part of docs/BENCHMARKS.md, and its plots."""
+"""The whole road on paper: its part of docs/BENCHMARKS.md."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from tests.bench import figures, plots
 from tests.bench.tables import number, table
 
 TEXT = """\
@@ -77,31 +76,10 @@ def text(part: Mapping[str, Any]) -> str:
             f"{number(row['subscribers'])} are delivered in {number(row['deliver']['seconds'])} s"
             for row in rows
         ),
-        alt_memory=f"a worker has {_worker(rows[0])} MB at {number(rows[0]['subscribers'])}"
-        f" subscribers and {_worker(last)} at {number(last['subscribers'])}",
+        alt_memory=f"a worker has {worker(rows[0])} MB at {number(rows[0]['subscribers'])}"
+        f" subscribers and {worker(last)} at {number(last['subscribers'])}",
         alt_rate=_spread(last),
     )
-
-
-def plot(part: Mapping[str, Any]) -> None:
-    """Time and memory by subscribers, and the rate over time."""
-    rows: Rows = part["rows"]
-    sizes = [row["subscribers"] for row in rows]
-    times = [
-        (name, sizes, [row[step]["seconds"] for row in rows])
-        for name, step in (("deliver", "deliver"), ("import", "import"), ("plan", "plan"))
-    ]
-    plots.draw(figures.DOCS / "growth.svg", ("subscribers", "seconds"), times, both_log=True)
-    memory = [
-        ("a worker", sizes, [_worker(row) for row in rows]),
-        ("import", sizes, [row["import"]["peak_mb"] for row in rows]),
-        ("plan", sizes, [row["plan"]["peak_mb"] for row in rows]),
-    ]
-    ends = ("subscribers", "MB at the peak")
-    plots.draw(figures.DOCS / "memory.svg", ends, memory, log_x=True)
-    seconds, rates = _rates(rows[-1])
-    line = [("both workers", seconds, rates)]
-    plots.draw(figures.DOCS / "rate.svg", ("seconds", "messages a second"), line)
 
 
 def _steps(rows: Rows) -> str:
@@ -161,11 +139,12 @@ def _memory(rows: Rows) -> str:
     return table(("subscribers", *STEPS[:3], *workers), cells)
 
 
-def _worker(row: Mapping[str, Any]) -> int:
+def worker(row: Mapping[str, Any]) -> int:
+    """MB of the largest worker at its peak."""
     return int(max(row["deliver"]["peak_mb"]))
 
 
-def _rates(row: Mapping[str, Any]) -> tuple[list[float], list[float]]:
+def rates(row: Mapping[str, Any]) -> tuple[list[float], list[float]]:
     """Messages a second between looks, and when."""
     curve = row["deliver"]["curve"]
     points = list(pairwise(zip(curve["seconds"], curve["messages"], strict=True)))
@@ -174,8 +153,8 @@ def _rates(row: Mapping[str, Any]) -> tuple[list[float], list[float]]:
 
 
 def _spread(row: Mapping[str, Any]) -> str:
-    rates = sorted(_rates(row)[1])
-    low, high = rates[len(rates) // 10], rates[-1 - len(rates) // 10]
+    ranked = sorted(rates(row)[1])
+    low, high = ranked[len(ranked) // 10], ranked[-1 - len(ranked) // 10]
     return f"between {number(low)} and {number(high)} for eight tenths of the time"
 
 

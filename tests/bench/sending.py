@@ -123,8 +123,7 @@ class Bench:
             self.deliver(mine, figures, READERS)
 
     def _on_copy(self, figures: Figures, planned: World, server: postgres.Server) -> None:
-        copy = World(planned.environ | {"DATABASE_URL": server.copy("planned", "copy")}, READERS)
-        self.deliver(copy, figures, READERS)
+        self.deliver(planned.at(server.copy("planned", "copy")), figures, READERS)
         server.drop("copy")
 
     def deliver(self, mine: World, figures: Figures, count: int, **more: str) -> None:

@@ -25,6 +25,7 @@ from tests import postgres
 from tests.bench import costs, crew, peers, taker, world
 from tests.bench.serving import wait_until
 from tests.bench.world import NEWSLETTER, World
+from tests.shared import make_homeless
 
 WORKERS, DELAY, CONNECTIONS = (1, 2, 4), 0.02, 16
 ANSWERS = 4  # for each message: to MAIL, RCPT, DATA and the content
@@ -58,8 +59,8 @@ class Line:
         url, log = self.server.copy("crew", "copy"), self.folder / "taken.log"
         log.unlink(missing_ok=True)
         with taker.running(delay, log) as (port, relay):
-            more = {"DATABASE_URL": url, "MAIL_PORT": str(port)}
-            environ = self.planned.environ | more | {"DELIVERY_CONNECTIONS": str(CONNECTIONS)}
+            more = {"MAIL_PORT": str(port), "DELIVERY_CONNECTIONS": str(CONNECTIONS)}
+            environ = self.planned.at(url).environ | more
             with crew.working(COMMAND, [environ] * workers) as hands:
                 wait_until(lambda: relay.open() == workers * CONNECTIONS, "all connections")
                 time.sleep(self.size.settle_s)
@@ -133,6 +134,7 @@ def _planned(folder: Path, url: str) -> World:
     database = connect(url)
     with database.write() as session:
         assert publishing.send(session, made.settings, 1, datetime.now(UTC)) == READERS
+    make_homeless(database)
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as one:
         one.exec_driver_sql("VACUUM (ANALYZE) deliveries, subscribers, cursors")
     database.engine.dispose()

@@ -67,6 +67,12 @@ class World:
         """`newsletter WORDS`; what it printed as JSON, and what it used."""
         return run([NEWSLETTER, *words], self.environ | more)
 
+    def at(self, database_url: str) -> "World":
+        """The same on a copy of its PostgreSQL database, which no fence has seen."""
+        outside = tempfile.mkdtemp(prefix="outside-", dir=self.environ["INSTANCE_DIR"])
+        more = {"DATABASE_URL": database_url, "OUTSIDE_DIR": outside}
+        return World(self.environ | more, self.readers)
+
     def edition(self) -> Edition:
         """The edition that all readers get."""
         database = connect(self.settings.database_url)

@@ -40,6 +40,7 @@ from newsletter.models import (
     SubscriberState,
 )
 
+MANY = 1000  # rows, of which a database should know at once
 SCATTER = 7919  # a prime: neighbours in the table get moments far apart
 IN_BULK = {"synchronize_session": False}  # a million rows are not to be loaded
 COLUMNS = ["subscriber_id", "issue_number", "state", "attempts", "in_doubt", "edition_id", "due_at"]
@@ -150,7 +151,10 @@ def plan(
     # Who pauses or is erased at this moment holds their row: waited for, and looked at again.
     readers = readers.with_for_update(of=Subscriber, read=True, key_share=True)
     statement = insert(Delivery).from_select(COLUMNS, readers)
-    return changed(session.execute(statement, execution_options={"preserve_rowcount": True}))
+    written = changed(session.execute(statement, execution_options={"preserve_rowcount": True}))
+    if written >= MANY:  # else each claim sorts a million rows until PostgreSQL looks by itself
+        take_stock(session)
+    return written
 
 
 def skip(session: Session, issue: Issue, top: int, groups: Sequence[Group]) -> int:
