@@ -69,7 +69,7 @@ def test_what_is_said_is_told_in_every_language_and_english_in_commands() -> Non
         "De foto “a 100%.png” staat niet in content/images; zet ze daar.",
         "La photo «\u00a0a 100%.png\u00a0» n’est pas dans content/images\u202f; mettez-la là.",
         "The picture 'a 100%.png' is not in content/images; put it there.",
-        "Das Foto „a 100%.png“ ist nicht in content/images; leg es dorthin.",
+        "Das Foto „a 100%.png“ ist nicht in content/images; legen Sie es dorthin.",
     ]
     assert str(one) == one.in_("en")
     assert one != Said(one.text, picture="b.png", fault=fault)

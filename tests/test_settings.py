@@ -1,5 +1,6 @@
 """Settings refuse to start on nonsense, name what is wrong, and are all explained."""
 
+import os
 import re
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -222,6 +223,20 @@ def test_shares_are_read_in_per_cent(tmp_path: Path) -> None:
     found = load(tmp_path, BOUNCE_WARN="0.25%", COMPLAINT_PAUSE="1 %")
     assert (found.bounce_warn, found.complaint_pause) == (0.0025, 0.01)
     assert (found.bounce_pause, found.complaint_warn) == (0.05, 0.001)
+
+
+def test_an_env_file_that_is_not_ours_to_read_is_said_so(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    root = os.geteuid() == 0
+    if root:  # who may read everything
+        os.seteuid(65534)
+    try:
+        with pytest.raises(FixSettings, match=r"^\.env cannot be read"):
+            settings_module.load(environ={}, env_file=closed / ".env")
+    finally:
+        if root:
+            os.seteuid(0)
 
 
 def test_env_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:

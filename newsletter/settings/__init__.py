@@ -219,10 +219,10 @@ def _names() -> list[str]:
 
 
 def _read_env_file(file: Path) -> dict[str, str]:
-    if not file.exists():
-        return {}
     try:
         text = file.read_text("utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
     except (OSError, UnicodeDecodeError) as error:
         raise FixSettings(f"{file.name} cannot be read as UTF-8 text: {error}.") from None
     found: dict[str, str] = {}

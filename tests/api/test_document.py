@@ -76,7 +76,7 @@ def test_the_paper_shows_each_operation_and_each_example_works(issued: World, bu
         shown.add((method, re.sub(r"/\d+", "/{}", path).replace("elke-geboorte-telt", "{}")))
         body: dict[str, Any] | None = json.loads(sent[1]) if sent else None
         if path == "/subscribe" and body:
-            made = program.world.form(email=body["email"])["made"]
+            made = program.world.form(email=body["email"])["token"]
             body |= {"made": made, "work": work.solve(made, body["email"], 0)}
         asked = path + (query or "")
         answer = program.post(asked, body) if method == "POST" else program.get(asked)

@@ -35,6 +35,7 @@ def _attacked(program: str, name: str, mode: str, serving: Serving) -> bool:
     waits, done = list[float](), threading.Event()
     visitor = threading.Thread(target=_visit, args=(serving, waits, done))
     visitor.start()
+    begun = time.perf_counter()
     said = subprocess.run(
         [program, mode, *pace, "-u", f"{serving.url}/nl/"],
         stdin=subprocess.DEVNULL,
@@ -42,12 +43,13 @@ def _attacked(program: str, name: str, mode: str, serving: Serving) -> bool:
         text=True,
         check=False,
     ).stdout
+    lasted = time.perf_counter() - begun
     done.set()
     visitor.join()
     worst, refused = max(waits, default=0.0), waits.count(float("inf"))
     click.echo(
-        f"{PROGRAM}, {name}: {len(waits)} visits in {LONG} s, the slowest {worst * 1000:.0f} ms, "
-        f"{refused} not served.",
+        f"{PROGRAM}, {name}: {len(waits)} visits in {lasted:.0f} s, the slowest "
+        f"{worst * 1000:.0f} ms, {refused} not served.",
     )
     away = "NO" in said.rpartition("service available")[2].partition("\n")[0]
     return away or worst > PATIENCE
