@@ -19,6 +19,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from newsletter import owners
 from newsletter.db import with_commit
 from newsletter.errors import FixRequest
 from newsletter.settings import Settings
@@ -80,6 +81,11 @@ def folder(settings: Settings) -> Path:
     return settings.outside_dir / NAME
 
 
+def file(settings: Settings, now: datetime) -> Path:
+    """The file of a month."""
+    return folder(settings) / f"{now.astimezone(UTC):%Y-%m}.log"
+
+
 def files(settings: Settings) -> list[Path]:
     """The files of this host, the oldest first."""
     return sorted(folder(settings).glob("*.log"))
@@ -89,8 +95,8 @@ def read(paths: Collection[Path]) -> Iterator[Line]:
     """Lines of some files; half a line (a power cut) says nothing. Raises FixRequest."""
     for path in paths:
         try:
-            with path.open("rb") as file:
-                for octets in file:
+            with path.open("rb") as opened:
+                for octets in opened:
                     if line := _parse(octets):
                         yield line
         except OSError as error:
@@ -113,9 +119,9 @@ def _append(settings: Settings, lines: list[str], now: datetime) -> None:
 
     A disk that is full keeps nobody from leaving: it is said in the log, and by the doctor.
     """
-    path = folder(settings) / f"{now.astimezone(UTC):%Y-%m}.log"
+    path = file(settings, now)
     try:
-        descriptor = _opened(path)
+        descriptor = _opened(settings, path)
         try:
             os.write(descriptor, f"\n{''.join(lines)}".encode("ascii"))
             os.fdatasync(descriptor)
@@ -125,10 +131,12 @@ def _append(settings: Settings, lines: list[str], now: datetime) -> None:
         log.error("The journal of who left cannot be written: %s.", error)
 
 
-def _opened(path: Path) -> int:
-    how = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-    try:
-        return os.open(path, how, 0o600)
-    except FileNotFoundError:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return os.open(path, how, 0o600)
+def _opened(settings: Settings, path: Path) -> int:
+    fresh = not path.exists()
+    if fresh:
+        owners.make(settings.outside_dir, settings.instance_dir)
+        owners.make(path.parent, settings.outside_dir)
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    if fresh:
+        owners.give(descriptor, path.parent)
+    return descriptor

@@ -1,6 +1,8 @@
 """`newsletter adopt` and what people are shown: one sentence, wherever they look."""
 
 import json
+import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +13,7 @@ from newsletter import fence, journal
 from newsletter.cli import main
 from newsletter.db import Database
 from newsletter.doctor import outside
+from newsletter.errors import TryLater
 from newsletter.models import Notice, NoticeKind, NoticeState, Role, Slot
 from newsletter.recovery import adopting, replaying
 from newsletter.settings import Settings
@@ -103,3 +106,33 @@ def test_the_desk_and_the_doctor_say_it_in_one_sentence(desk: Desk) -> None:
     with desk.database.write() as session:
         fence.adopt(session, desk.settings)
     assert [one.grade for one in outside.lines(desk.settings, desk.database)] == ["ok", "ok"]
+
+
+def test_files_of_root_have_lines_of_their_own(
+    planned: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raised(planned, settings)
+    month = journal.file(settings, datetime.now(UTC))
+    month.parent.mkdir()
+    month.touch()
+    may = os.access
+    monkeypatch.setattr(
+        "os.access", lambda one, how: may(one, how) and (one, how) != (month, os.W_OK)
+    )
+    home, written = outside.lines(settings, planned)
+    assert (home.grade, written.grade) == ("ok", "fail")
+    assert str(month) in written.said
+    (settings.outside_dir / "fence").unlink()
+    (settings.outside_dir / "fence").mkdir()  # as one that cannot be read, whoever runs the test
+    first = outside.lines(settings, planned)[0]
+    assert (first.name, first.grade) == ("fence", "fail")
+    assert "cannot be read" in first.said
+
+
+def test_a_folder_that_cannot_be_made_is_said_in_a_sentence(
+    planned: Database, settings: Settings
+) -> None:
+    away = replace(settings, outside_dir=settings.instance_dir / "gone")
+    away.outside_dir.symlink_to(settings.instance_dir / "nowhere")
+    with pytest.raises(TryLater, match="OUTSIDE_DIR"):
+        raised(planned, away)

@@ -296,3 +296,19 @@ def test_a_restore_that_ends_half_way_leaves_all_as_it_was(
         assert session.execute(text("SELECT count(*) FROM deliveries")).scalar() == 25
         kept = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'before_%'"
         assert session.execute(text(kept)).scalar() == 0
+
+
+@pytest.mark.sqlite("files, whatever the database is")
+def test_what_root_makes_outside_belongs_to_the_service(
+    planned: Database, settings: Settings, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the service could read neither fence nor journal after one command of root."""
+    given = list[tuple[int, int]]()
+    service = settings.instance_dir.stat()
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("os.chown", lambda _file, *owner: given.append(owner))
+    away = replace(settings, outside_dir=settings.outside_dir / "a" / "b")
+    leave(planned, away, 1, now)
+    raised(planned, away)
+    assert given == [(service.st_uid, service.st_gid)] * len(given)
+    assert len(given) >= 5, "three folders and two files"
