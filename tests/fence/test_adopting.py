@@ -1,6 +1,7 @@
 """`newsletter adopt` and what people are shown: one sentence, wherever they look."""
 
 import json
+import mailbox
 import os
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +15,16 @@ from newsletter.cli import main
 from newsletter.db import Database
 from newsletter.doctor import outside
 from newsletter.errors import TryLater
-from newsletter.models import Notice, NoticeKind, NoticeState, Role, Slot
+from newsletter.models import (
+    Endpoint,
+    Event,
+    EventKind,
+    Notice,
+    NoticeKind,
+    NoticeState,
+    Role,
+    Slot,
+)
 from newsletter.recovery import adopting, replaying
 from newsletter.settings import Settings
 from newsletter.tokens import tokens_of
@@ -59,6 +69,51 @@ def test_journals_of_other_hosts_are_taken_along(
     other.write_text(f"{datetime.now(UTC).isoformat(timespec='microseconds')} left {key}\n")
     done = json.loads(command.invoke(main, ["adopt", str(other), "--json"]).output)
     assert done["replayed"] == {"left": 1, "blocked": 0, "erased": 0}
+
+
+def test_what_is_no_journal_is_refused(
+    planned: Database, settings: Settings, command: CliRunner
+) -> None:
+    other = settings.instance_dir / "readers.csv"
+    other.write_text("email\nr7@voorbeeld.example\n")
+    done = command.invoke(main, ["adopt", str(other)])
+    assert done.exit_code == 1
+    assert "is no journal" in done.output
+
+
+def test_letters_and_events_alone_are_asked_about(
+    database: Database, settings: Settings, command: CliRunner
+) -> None:
+    raised(database, settings)
+    go_back(database)
+    now = datetime.now(UTC)
+    with database.write() as session:
+        kept: dict[str, Any] = {"kinds": "x", "with_address": False, "nonce": "n", "failures": 0}
+        endpoint = Endpoint(url="https://program.example", created_at=now, **kept)
+        session.add(endpoint)
+        session.flush()
+        waits: dict[str, Any] = {"kind": EventKind.LEFT, "attempts": 0, "at": now, "due_at": now}
+        session.add(Event(endpoint_id=endpoint.id, subscriber_id=1, **waits))
+    asked = command.invoke(main, ["adopt"])
+    assert asked.exit_code == 2, asked.output
+    assert "0 letters and 1 events" in asked.output
+    done = json.loads(command.invoke(main, ["adopt", "--withdraw", "--json"]).output)
+    assert done["adopted"]["events"] == 1
+    with database.read() as session:
+        assert session.query(Event).count() == 0
+
+
+def test_a_copy_empties_no_mailbox(
+    database: Database, settings: Settings, command: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raised(database, settings)
+    go_back(database)
+    letters = settings.instance_dir / "Maildir"
+    mailbox.Maildir(letters).add("Subject: out of the office\n\n")
+    monkeypatch.setenv("BOUNCE_MAILBOX", f"maildir:{letters}")
+    done = command.invoke(main, ["bounces", "fetch"])
+    assert "newsletter adopt" in done.output
+    assert len(mailbox.Maildir(letters)) == 1
 
 
 def test_withdrawing_drops_letters_and_passes_slots_over(
