@@ -23,7 +23,7 @@ from newsletter import owners
 from newsletter.db import with_commit
 from newsletter.errors import FixRequest
 from newsletter.settings import Settings
-from newsletter.tokens import tokens_of
+from newsletter.tokens import Tokens, tokens_of
 
 log = logging.getLogger(__name__)
 LINE = re.compile(rb"(\S{20,40}) ([a-z]{4,10}) ([0-9a-f]{64})")
@@ -31,7 +31,7 @@ NAME = "journal"
 
 
 class Purpose(StrEnum):
-    """What a line says; but for the first two and the last, the reason of a suppression."""
+    """What a line says; but for the first and last two, the reason of a suppression."""
 
     LEFT = "left"
     MOVED = "moved"  # their address is another one now; this one may be somebody else's
@@ -41,6 +41,10 @@ class Purpose(StrEnum):
     STAFF = "staff"
     ERASED = "erased"
     BACK = "back"  # confirmed (again): what was before holds no more
+    FORGOTTEN = "forgotten"  # who wanted not even the suppression kept: it ends
+
+
+ENDS = frozenset({Purpose.BACK, Purpose.FORGOTTEN})  # of what was before
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +66,26 @@ def write(
     """Write lines about these addresses around the commit of this session."""
     tokens, kind = tokens_of(settings), Purpose(purpose)
     moment = now.astimezone(UTC).isoformat(timespec="microseconds")
-    lines = [f"{moment} {kind} {tokens.address_key(one)}\n" for one in canonicals if one]
+    keys = [key for one in canonicals if one for key in _keys(tokens, kind, one)]
+    lines = [f"{moment} {kind} {key}\n" for key in keys]
     if not lines:
         return
 
     def flush(waiting: list[str]) -> None:
         _append(settings, waiting, now)
 
-    if kind is Purpose.BACK:
+    if kind in ENDS:
         waiting = with_commit(session, "journal of who came back", after=flush)
     else:
         waiting = with_commit(session, "journal of who left", before=lambda _, all: flush(all))
     waiting += lines
+
+
+def _keys(tokens: Tokens, kind: Purpose, canonical: str) -> list[str]:
+    """What is forgotten is so under former secrets, too."""
+    if kind is Purpose.FORGOTTEN:
+        return list(tokens.address_keys(canonical))
+    return [tokens.address_key(canonical)]
 
 
 def folder(settings: Settings) -> Path:

@@ -29,6 +29,7 @@ from newsletter.recovery import adopting, replaying
 from newsletter.settings import Settings
 from newsletter.tokens import tokens_of
 from tests.desk.conftest import Desk, build_desk, desk
+from tests.fence.test_backup import leave
 from tests.fence.test_fence import go_back, raised
 
 __all__ = ["build_desk", "desk"]
@@ -191,3 +192,18 @@ def test_a_folder_that_cannot_be_made_is_said_in_a_sentence(
     away.outside_dir.symlink_to(settings.instance_dir / "nowhere")
     with pytest.raises(TryLater, match="OUTSIDE_DIR"):
         raised(planned, away)
+
+
+def test_what_root_makes_outside_belongs_to_the_service(
+    planned: Database, settings: Settings, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the service could read neither fence nor journal after one command of root."""
+    given = list[tuple[int, int]]()
+    service = settings.instance_dir.stat()
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("os.chown", lambda _file, *owner: given.append(owner))
+    away = replace(settings, outside_dir=settings.outside_dir / "a" / "b")
+    leave(planned, away, 1, now)
+    raised(planned, away)
+    assert given == [(service.st_uid, service.st_gid)] * len(given)
+    assert len(given) >= 5, "three folders and two files"

@@ -1,5 +1,7 @@
 """Backups: made under way, read back, put back; and what then happened since happens again."""
 
+import os
+import signal
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +12,7 @@ import pytest
 from sqlalchemy import select, text
 
 from newsletter import journal, suppression
+from newsletter.cli.office import tidy
 from newsletter.db import CLOCK_LOCK, Database, connect
 from newsletter.delivery import ledger
 from newsletter.errors import AdoptFirst, FixRequest, FixSettings
@@ -168,6 +171,41 @@ def test_who_left_since_leaves_again_and_who_came_back_stays(
         assert session.scalars(select(Notice)).all() == [], "nobody is told a second time"
 
 
+def test_a_forgotten_suppression_stays_forgotten_and_mails_nobody(
+    planned: Database, settings: Settings, tmp_path: Path, now: datetime
+) -> None:
+    made = backup(planned, settings, tmp_path, now)
+    with planned.write() as session:
+        first = session.query(Subscriber).filter_by(canonical=reader(1)).one()
+        privacy.erase(session, settings, first, now + HOUR)
+        bounced = SuppressionReason.BOUNCED
+        privacy.suppress(session, settings, "else@where.example", bounced, now + HOUR)
+    gone = [reader(1), "else@where.example"]
+    with planned.write() as session:
+        for one in gone:
+            assert suppression.forget(session, tokens_of(settings), one)
+        journal.write(session, settings, "forgotten", [*gone, reader(5)], now + 2 * HOUR)
+    for _time in range(2):  # what a replay writes says the same
+        restoring.restore(settings, made.file, now + 3 * HOUR, force=True)
+        planned.engine.dispose()
+        assert state(planned, 1) is None, "older than the erasure: erased again"
+        assert state(planned, 5) is ACTIVE, "there was nothing before it"
+        with planned.read() as session:
+            assert suppression.listed(session) == []
+        now += HOUR
+
+
+def test_a_process_that_is_ended_leaves_no_half_backup(
+    planned: Database, settings: Settings, tmp_path: Path, now: datetime
+) -> None:
+    def end(_done: int, _all: int) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit), tidy():
+        copying.make(planned, settings, tmp_path / "b", now, end)
+    assert list(tmp_path.glob(".b*")) == list(tmp_path.glob("b*")) == []
+
+
 def test_the_journal_holds_no_address(planned: Database, settings: Settings) -> None:
     now = datetime.now(UTC)
     with planned.write() as session:
@@ -296,19 +334,3 @@ def test_a_restore_that_ends_half_way_leaves_all_as_it_was(
         assert session.execute(text("SELECT count(*) FROM deliveries")).scalar() == 25
         kept = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'before_%'"
         assert session.execute(text(kept)).scalar() == 0
-
-
-@pytest.mark.sqlite("files, whatever the database is")
-def test_what_root_makes_outside_belongs_to_the_service(
-    planned: Database, settings: Settings, now: datetime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else the service could read neither fence nor journal after one command of root."""
-    given = list[tuple[int, int]]()
-    service = settings.instance_dir.stat()
-    monkeypatch.setattr("os.geteuid", lambda: 0)
-    monkeypatch.setattr("os.chown", lambda _file, *owner: given.append(owner))
-    away = replace(settings, outside_dir=settings.outside_dir / "a" / "b")
-    leave(planned, away, 1, now)
-    raised(planned, away)
-    assert given == [(service.st_uid, service.st_gid)] * len(given)
-    assert len(given) >= 5, "three folders and two files"
