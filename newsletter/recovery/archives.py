@@ -37,7 +37,7 @@ def make(
     lacking = [name for name in counts if f"TABLE DATA public {name} " not in said]
     if lacking:
         raise TryLater(f"The archive does not hold {', '.join(lacking)}.")
-    return counts, _prove(database, url, fresh, counts)
+    return counts, _prove(database, url, fresh, counts) + _owned(database)
 
 
 def listed(file: Path) -> str:
@@ -58,6 +58,15 @@ def counted(connection: Connection) -> dict[str, int]:
     names = connection.execute(text(query)).scalars().all()
     count = select(func.count())
     return {name: connection.scalar(count.select_from(table(name))) or 0 for name in names}
+
+
+def _owned(database: Database) -> str:
+    """Only who owns the schema may put another in its place."""
+    mine = "SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'public'"
+    with database.engine.connect() as connection:
+        if connection.execute(text(mine)).scalar():
+            return ""
+    return "; this role does not own the schema public, and may not restore it"
 
 
 def _prove(database: Database, url: URL, fresh: Path, counts: Mapping[str, int]) -> str:

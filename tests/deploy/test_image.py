@@ -28,7 +28,7 @@ def test_every_line_is_an_instruction() -> None:
     assert {step.word for step in STEPS} == KNOWN
 
 
-def test_it_runs_as_nobody_s_account_and_writes_into_its_volume_alone() -> None:
+def test_it_runs_as_nobody_s_account_and_writes_into_its_volumes_alone() -> None:
     last = [number for number, step in enumerate(STEPS) if step.word == "FROM"][-1]
     after = STEPS[last:]
     users = [step.rest for step in after if step.word == "USER"]
@@ -39,7 +39,10 @@ def test_it_runs_as_nobody_s_account_and_writes_into_its_volume_alone() -> None:
     [environ] = of("ENV")
     folders = re.findall(r"(?:INSTANCE|CONTENT)_DIR=(\S+)", environ.rest)
     assert len(folders) == 2
-    assert all(folder.startswith(f"{volume.rest}/") for folder in folders)
+    first, outside = volume.rest.split()
+    assert all(folder.startswith(f"{first}/") for folder in folders)
+    assert f"OUTSIDE_DIR={outside}" in environ.rest, "the fence is not put back with the database"
+    assert made.endswith(f"--owner fiabel --mode 700 {outside}")
 
 
 def test_what_is_installed_is_what_is_locked() -> None:

@@ -13,13 +13,11 @@ from sqlalchemy import select, text
 
 from newsletter import journal, suppression
 from newsletter.cli.office import tidy
-from newsletter.db import CLOCK_LOCK, Database, connect
-from newsletter.delivery import ledger
-from newsletter.errors import AdoptFirst, FixRequest, FixSettings
+from newsletter.db import Database, connect
+from newsletter.errors import AdoptFirst, FixRequest
 from newsletter.jobs import tasks
-from newsletter.jobs.timetable import Clock
 from newsletter.models import Notice, Subscriber, SubscriberState, SuppressionReason
-from newsletter.recovery import archives, copying, living, restoring
+from newsletter.recovery import copying, restoring
 from newsletter.settings import Settings
 from newsletter.subscribers import leaving, privacy
 from newsletter.tokens import tokens_of
@@ -269,68 +267,3 @@ def test_nobody_is_kept_from_leaving_by_a_journal_that_cannot_be_written(
     leave(planned, settings, 1, now)
     assert state(planned, 1) is LEFT
     assert "journal of who left cannot be written" in caplog.text
-
-
-def test_a_database_that_runs_is_not_restored_over(
-    planned: Database, settings: Settings, tmp_path: Path, now: datetime
-) -> None:
-    made = backup(planned, settings, tmp_path, now)
-    clock = Clock(settings, planned)
-    assert clock.leadership.of_all()
-    with pytest.raises(FixRequest, match="stop it"):
-        restoring.restore(settings, made.file, now, force=True)
-    clock.stop()
-    with planned.write() as session:
-        lease = ledger.take_lease(session, settings, "host2:7", datetime.now(UTC))
-    with pytest.raises(FixRequest, match="host2:7 mails"):
-        restoring.restore(settings, made.file, now, force=True)
-    with planned.write() as session:
-        session.execute(text("DELETE FROM leases WHERE id = :id"), {"id": lease})
-    restoring.restore(settings, made.file, now, force=True)
-
-
-@pytest.mark.postgresql
-@pytest.mark.sqlite("not both: its kind is said below")
-@pytest.mark.parametrize("database_kind", ["postgresql"])
-def test_hosts_elsewhere_are_seen(planned: Database, settings: Settings) -> None:
-    assert living.look(planned, settings) == []
-    with planned.write() as session:
-        session.execute(text("INSERT INTO procrastinate_workers DEFAULT VALUES"))
-    with planned.engine.connect() as elsewhere:
-        elsewhere.execute(text("SELECT pg_advisory_lock(:clock)"), {"clock": CLOCK_LOCK})
-        worker, clock = living.look(planned, settings)
-        elsewhere.execute(text("SELECT pg_advisory_unlock_all()"))
-    assert "newsletter worker" in worker
-    assert "newsletter serve" in clock
-
-
-@pytest.mark.postgresql
-@pytest.mark.sqlite("not both: its kind is said below")
-@pytest.mark.parametrize("database_kind", ["postgresql"])
-@pytest.mark.parametrize("trouble", ["no program", "damaged", "interrupted"])
-def test_a_restore_that_ends_half_way_leaves_all_as_it_was(
-    planned: Database,
-    settings: Settings,
-    tmp_path: Path,
-    now: datetime,
-    trouble: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    made = backup(planned, settings, tmp_path, now)
-    if trouble == "no program":
-        monkeypatch.setenv("PATH", "")
-    elif trouble == "damaged":
-        (tmp_path / f"{made.file.name}.sha256").unlink()
-        made.file.write_bytes(made.file.read_bytes()[:2000])
-    else:
-
-        def interrupt(*_anything: object) -> None:
-            raise KeyboardInterrupt
-
-        monkeypatch.setattr(archives, "restore", interrupt)
-    with pytest.raises((FixSettings, FixRequest, KeyboardInterrupt)):
-        restoring.restore(settings, made.file, now, force=True)
-    with planned.read() as session:
-        assert session.execute(text("SELECT count(*) FROM deliveries")).scalar() == 25
-        kept = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'before_%'"
-        assert session.execute(text(kept)).scalar() == 0
