@@ -104,6 +104,7 @@ def test_what_is_wrong_is_pointed_at(
     ("data", "kind", "status"),
     [
         ("{", "application/json", 400),
+        ("[" * 30_000, "application/json", 400),
         ("email=x", "application/x-www-form-urlencoded", 415),
         ('"' + "x" * 70_000 + '"', "application/json", 413),
         ('{"email": "\\ud800@x.be", "source": "x"}', "application/json", 422),

@@ -106,11 +106,13 @@ def invalid(error: ValidationError, *, parameter: bool = False) -> Problem:
 
 def body_of(shape: type[BaseModel]) -> Any:
     """The body of a request as this shape. Raises Problem, and 400, 413, 415."""
-    request.get_json()  # as Flask judges its type and its size
     try:
+        request.get_json()  # as Flask judges its type and its size
         return shape.model_validate_json(request.get_data(), context=on_offer())
     except ValidationError as error:
         raise invalid(error) from None
+    except RecursionError:  # any stranger can send 30 kB of "["
+        raise Problem(400, "This is nested too deeply.") from None
 
 
 def on_offer() -> dict[str, list[str]]:
