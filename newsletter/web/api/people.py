@@ -44,6 +44,9 @@ def add(call: Call) -> shapes.Taken:
     """Take somebody in as an import of one row: nobody becomes active without proof, and who left
     or must not be mailed stays so."""
     sent, settings = call.body, state().settings
+    if sent.confirmed_at and sent.confirmed_at > call.now:
+        error = {"detail": "lies in the future", "pointer": "/confirmed_at"}
+        raise Problem(422, "Nobody can have confirmed in the future.", [error])
     report = importing.import_csv(
         call.session,
         settings,
