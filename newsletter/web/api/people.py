@@ -19,7 +19,7 @@ COLUMNS = ("email", "locale", "topics", "cadence", "confirmed_at")
 
 def subscribers(call: Call) -> shapes.Subscribers:
     """A page of them."""
-    [last] = call.after() or [0]
+    [last] = call.after(int) or [0]
     rows = listing.after(call.session, last, call.query.limit + 1)
     shown, following = call.page(rows, lambda row: [row.id])
     return shapes.Subscribers(data=list(map(_shape, shown)), next=following)
@@ -83,8 +83,8 @@ def leave(call: Call, id: int) -> shapes.Taken:
 
 def suppressions(call: Call) -> shapes.Suppressions:
     """A page of them."""
-    last = call.after()
-    before = (datetime.fromisoformat(last[0]), str(last[1])) if last else None
+    last = call.after(str, str)
+    before = (datetime.fromisoformat(last[0]), last[1]) if last else None
     rows = suppression.page(call.session, before, call.query.limit + 1)
     shown, following = call.page(rows, lambda row: [row.since.isoformat(), row.address_key])
     data = [
