@@ -131,8 +131,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
 def who(settings: Settings) -> dict[str, object]:
     """What an operator compares between two starts: `settings` are 12 hexadecimal digits that
     change when a setting does, secrets aside."""
-    hidden = SECRETS | {"DATABASE_URL"}
-    names = [one.name for one in fields(settings) if one.name.upper() not in hidden]
+    names = [one.name for one in fields(settings) if one.name.upper() not in SECRETS]
     told = repr([(name, str(getattr(settings, name))) for name in names])
     return {
         "version": version("newsletter"),

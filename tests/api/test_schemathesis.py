@@ -32,9 +32,7 @@ GUARDED = {
 # Sound by the document, and yet 422: an A-label that is none, a confirmation in the future.
 JUDGED = {
     "include-path": ["/subscribers", "/subscribers/find", "/suppressions", "/suppressions/lift"],
-    "checks": {
-        "positive_data_acceptance": {"expected-statuses": ["2xx", 401, 403, 404, 409, 422]}
-    },
+    "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", 401, 403, 404, 409, 422]}},
 }
 
 
