@@ -128,7 +128,7 @@ def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     "url", ["postgres://me:hunter2@host/x", "postgresql://me:hunter2@host:x/y"]
 )
 def test_the_password_of_the_database_is_not_repeated(tmp_path: Path, url: str) -> None:
-    with pytest.raises(FixSettings, match="^DATABASE_URL must be") as caught:
+    with pytest.raises(FixSettings, match=r"^DATABASE_URL must be") as caught:
         load(tmp_path, DATABASE_URL=url)
     assert "hunter2" not in str(caught.value)
 
