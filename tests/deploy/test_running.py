@@ -239,6 +239,26 @@ def _check_logs(front: Front, links: list[str]) -> None:
         assert re.search(r"(?m)^127\.0\.0\.0 \S+ POST /u 200 ", front.said)
 
 
+def test_no_visitor_chooses_the_reference_of_a_request(front: Front) -> None:
+    mine = "0123456789abcdef0123456789abcdef"
+    heard = front.ask("GET", "/nl/", headers={"X-Request-ID": mine}).headers["x-request-id"]
+    assert heard != mine
+    if front.name == "nginx":
+        wait_for(lambda: f" {heard}\n" in front.said, "the reference in nginx's log")
+
+
+def test_items_go_to_the_host_that_has_them(
+    front: Front, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commented example: here the host with the folder is away, and the rest goes on."""
+    monkeypatch.setattr(fronts, "ELSEWHERE", free_port())
+    with fronts.running(front.name, tmp_path, front.site) as elsewhere:
+        paths = ("/desk/items", "/desk/items/x", "/desk/issues/next/weekly", "/desk/issues/compile")
+        assert [elsewhere.ask("GET", path).status for path in paths] == [503] * len(paths)
+        for path in ("/desk/sign-in", "/desk/itemsx", "/nl/issues"):
+            assert elsewhere.ask("GET", path).status != 503, path
+
+
 def _link(relay: RelayLog, address: str) -> str | None:
     for taken in relay.got(address):
         letter = email.message_from_bytes(taken.content, policy=email.policy.default)
