@@ -38,6 +38,14 @@ class FixRequest(NewsletterError):
     """What was asked for does not exist or is not possible now; the message says what is."""
 
 
+class FixField(FixRequest):
+    """One field of a form needs mending: `field` is its name."""
+
+    def __init__(self, field: str, said: Said | str) -> None:
+        super().__init__(said)
+        self.field = field
+
+
 class TryLater(NewsletterError):
     """Something outside did not answer; the same call may succeed later, nothing was lost."""
 

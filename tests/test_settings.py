@@ -90,6 +90,7 @@ def test_defaults_are_good_for_development(tmp_path: Path) -> None:
         ("BASE_URL", "https://x:99999"),
         ("BASE_URL", "https://[::1"),
         ("DATABASE_URL", "mysql://a"),
+        ("DATABASE_URL", "postgresql://me@host:port/name"),
         ("EDITORS", "@,x@y.be"),
         ("FEEDBACK_SENDER", "é"),
         ("INSTANCE_DIR", ""),
@@ -121,6 +122,15 @@ def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(FixSettings) as caught:
         load(tmp_path, MAIL_PORT="x", BACKLOG="y", IN_DOUBT="z")
     assert len(str(caught.value).splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    "url", ["postgres://me:hunter2@host/x", "postgresql://me:hunter2@host:x/y"]
+)
+def test_the_password_of_the_database_is_not_repeated(tmp_path: Path, url: str) -> None:
+    with pytest.raises(FixSettings, match=r"^DATABASE_URL must be") as caught:
+        load(tmp_path, DATABASE_URL=url)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_secrets_are_not_repeated_in_errors(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from newsletter.settings import SECRETS, Settings
 # A name of the program has no digits and no capitals.
 TOKEN = re.compile(r"(?<![A-Za-z0-9_-])(?=[a-z_-]*[A-Z0-9])[A-Za-z0-9_-]{36}(?![A-Za-z0-9_-])")
 SHORT_TOKEN = re.compile(r"(?<![A-Za-z0-9])[0-9A-Fa-f]{30}(?![A-Za-z0-9])")
+OURS = re.compile(r"(?:fnt_|whsec_)[\w+/=%-]+")  # an API token, the secret of an endpoint
 ADDRESS = re.compile(r"(?:\"[^\"\n]+\"|[^\s<>\"(),:;=\[\]@/?&]+)(?:@|%40)[^\s<>\"'(),:;\[\]@/?&]+")
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 DEEPEST = 6  # levels of lists and mappings that are shown as such
@@ -34,7 +35,7 @@ EventDict = MutableMapping[str, Any]
 def redacted(text: str) -> str:
     """Without tokens and addresses: whoever reads a log must not be able to use a reader's link,
     nor know who reads (SEC-11)."""
-    for secret in (TOKEN, SHORT_TOKEN, ADDRESS):
+    for secret in (OURS, TOKEN, SHORT_TOKEN, ADDRESS):
         text = secret.sub("…", text)
     return text
 
@@ -130,8 +131,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
 def who(settings: Settings) -> dict[str, object]:
     """What an operator compares between two starts: `settings` are 12 hexadecimal digits that
     change when a setting does, secrets aside."""
-    hidden = SECRETS | {"DATABASE_URL"}
-    names = [one.name for one in fields(settings) if one.name.upper() not in hidden]
+    names = [one.name for one in fields(settings) if one.name.upper() not in SECRETS]
     told = repr([(name, str(getattr(settings, name))) for name in names])
     return {
         "version": version("newsletter"),

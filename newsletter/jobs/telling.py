@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from newsletter import audit
+from newsletter import audit, fence
 from newsletter.db import Database
 from newsletter.delivery.sender import utcnow
 from newsletter.programs import events, posting, replays
@@ -20,12 +20,13 @@ BATCH = 500
 
 
 def tell(database: Database, settings: Settings, stop: threading.Event | None = None) -> int:
-    """Post what is due, until nothing is; returns how many events were taken."""
+    """Post what is due, until nothing is; returns how many events were taken. Raises AdoptFirst."""
     stop = stop or threading.Event()
     told = 0
     with ThreadPoolExecutor(AT_ONCE) as pool:
         while not stop.is_set():
             with database.read() as session:  # an idle clock looks, and writes nothing
+                fence.require(session, settings)  # receivers know the original, not its copy
                 due = events.due(session, utcnow())
             if not due:
                 break

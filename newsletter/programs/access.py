@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from newsletter.errors import FixRequest
+from newsletter.errors import FixField
 from newsletter.i18n import _
 from newsletter.models import AccessToken, Scope
 
@@ -29,14 +29,16 @@ def make(
     editor_id: int,
     now: datetime,
 ) -> tuple[AccessToken, str]:
-    """A new token for `days`, and its secret, which nobody can read again. Raises FixRequest."""
+    """A new token for `days`, and its secret, which nobody can read again. Raises FixField."""
     name, wanted = " ".join(name.split()), sorted(set(scopes))
     if not 0 < len(name) <= LONGEST_NAME or "@" in name:
-        raise FixRequest(_("Geef het programma een naam van hoogstens 80 tekens, zonder adres."))
+        raise FixField(
+            "name", _("Geef het programma een naam van hoogstens 80 tekens, zonder adres.")
+        )
     if not wanted or not set(wanted) <= set(Scope):
-        raise FixRequest(_("Kies wat het programma mag."))
+        raise FixField("scope", _("Kies wat het programma mag."))
     if not 0 < days <= LONGEST_DAYS:
-        raise FixRequest(_("Kies een geldigheid van 1 tot 366 dagen."))
+        raise FixField("days", _("Kies een geldigheid van 1 tot 366 dagen."))
     secret = PREFIX + secrets.token_urlsafe(32)
     made = AccessToken(
         name=name,

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from newsletter.errors import FixRequest
+from newsletter.errors import FixField
 from newsletter.i18n import _
 from newsletter.models import Endpoint, Event, EventKind
 from newsletter.tokens import Tokens
@@ -31,13 +31,13 @@ def make(
     with_address: bool = False,
     inside: bool = False,
 ) -> Endpoint:
-    """A new endpoint. `inside`: it may be on our own network, and without TLS. Raises FixRequest.
+    """A new endpoint. `inside`: it may be on our own network, and without TLS. Raises FixField.
 
     Where its name leads to is looked at each time something is posted, not here.
     """
     wanted = sorted(set(kinds))
     if not wanted or not set(wanted) <= set(EventKind):
-        raise FixRequest(_("Kies waarover het programma bericht krijgt."))
+        raise FixField("kind", _("Kies waarover het programma bericht krijgt."))
     made = Endpoint(
         url=_checked(url.strip(), inside=inside),
         kinds=" ".join(wanted),
@@ -103,5 +103,7 @@ def _checked(url: str, *, inside: bool) -> str:
     schemes = ("https", "http") if inside else ("https",)
     plain = url.isascii() and url.isprintable() and " " not in url and len(url) <= LONGEST_URL
     if not host or not plain or parts.scheme not in schemes or "@" in parts.netloc:
-        raise FixRequest(_("Vul een adres in dat met https:// begint, zonder naam of wachtwoord."))
+        raise FixField(
+            "url", _("Vul een adres in dat met https:// begint, zonder naam of wachtwoord.")
+        )
     return parts._replace(fragment="").geturl()

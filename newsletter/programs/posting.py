@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from time import monotonic
 from urllib.parse import SplitResult, urlsplit
 
 from newsletter.programs.events import Letter
@@ -24,6 +25,8 @@ SECONDS = 15  # for all of one post
 AGENT = "fiabel-newsletter"
 # Addresses that lead on to an IPv4 one: NAT64 (RFC 6052, RFC 8215) and 6to4 (RFC 3056).
 WRAPPING = tuple(map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")))
+# Site-local (RFC 3879) and documentation (RFC 9637), which older Pythons take for global.
+NOWHERE = tuple(map(ip_network, ("fec0::/10", "3fff::/20")))
 
 
 class Inside(OSError):
@@ -70,7 +73,7 @@ def is_public(address: str) -> bool:
     if isinstance(found, IPv6Address):
         if found.ipv4_mapped is not None:
             found = found.ipv4_mapped
-        elif any(found in network for network in WRAPPING):
+        elif any(found in network for network in WRAPPING + NOWHERE):
             return False
     return found.is_global and not (found.is_multicast or found.is_reserved)
 
@@ -80,18 +83,22 @@ class _Connection(http.client.HTTPConnection):
 
     def __init__(self, parts: SplitResult, *, inside: bool) -> None:
         self._inside, self._secure = inside, parts.scheme == "https"
+        self._until = monotonic() + SECONDS
         self.default_port = 443 if self._secure else 80
         super().__init__(parts.hostname or "", parts.port or self.default_port, timeout=SECONDS)
 
     def connect(self) -> None:
-        """Open it; at each moment `sock` is what there is to be cut."""
-        self.sock = _reach(self.host, self.port, inside=self._inside)
+        """Open it; at each moment `sock` is what there is to be cut. While there was none, time
+        may have run out."""
+        self.sock = _reach(self.host, self.port, self._until, inside=self._inside)
         if self._secure:
             plain, name = self.sock, self.host
             self.sock = tls = _context().wrap_socket(
                 plain, server_hostname=name, do_handshake_on_connect=False
             )
+            _remainder(self._until)
             tls.do_handshake()
+        _remainder(self._until)
 
 
 @cache
@@ -99,7 +106,15 @@ def _context() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _reach(host: str, port: int, *, inside: bool) -> socket.socket:
+def _remainder(until: float) -> float:
+    """How many seconds there are left. Raises TimeoutError when there are none."""
+    left = until - monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _reach(host: str, port: int, until: float, *, inside: bool) -> socket.socket:
     """A connection to the first address of a host that takes one; all of them must be public."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
@@ -107,8 +122,9 @@ def _reach(host: str, port: int, *, inside: bool) -> socket.socket:
         raise Inside(host)
     problem = OSError(f"{host} has no address")
     for address in addresses:
+        left = _remainder(until)
         try:
-            return socket.create_connection((address, port), SECONDS)
+            return socket.create_connection((address, port), left)
         except OSError as error:
             problem = error
     raise problem

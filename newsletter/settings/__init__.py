@@ -24,7 +24,7 @@ from newsletter.settings.mailboxes import Account, Listener, Place
 from newsletter.settings.parsing import PARSERS, Parser, Rate, as_text
 
 SECRETS = {"SECRET_KEY", "SECRET_KEYS", "LEAKED_KEYS", "MAIL_PASSWORD", "OIDC_CLIENT_SECRET"}
-SECRETS |= {"METRICS_TOKEN"}
+SECRETS |= {"METRICS_TOKEN", "DATABASE_URL"}
 SECRETS |= webhooks.SECRETS
 SECRETS |= {"BOUNCE_MAILBOX_PASSWORD", "SEED_PASSWORDS"}
 # Somebody may have put a password into these, where it must not be.

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from newsletter.settings.rates import Rate as Rate
 from newsletter.settings.rates import limit, rate, share
@@ -187,6 +189,10 @@ def database(value: Any) -> str:
     text = as_text(value)
     if text and not re.match(r"(sqlite|postgresql)(\+\w+)?://", text):
         raise ValueError("must begin with sqlite:/// or postgresql://")
+    try:
+        make_url(text or "sqlite://")
+    except (ArgumentError, ValueError):
+        raise ValueError("must be like postgresql://user:password@host:5432/name") from None
     return text
 
 

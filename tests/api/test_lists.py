@@ -9,7 +9,7 @@ from sqlalchemy import text, update
 from newsletter.db import Database
 from newsletter.models import DeliveryState, Published, SubscriberState, SuppressionReason
 from newsletter.subscribers import privacy
-from newsletter.tokens import Tokens
+from newsletter.tokens import Tokens, tokens_of
 from newsletter.web.api import cursors
 from tests.api.conftest import Program, token
 from tests.statistics.world import Readers
@@ -132,8 +132,37 @@ def test_a_cursor_is_ours_and_of_one_list() -> None:
     assert cursors.read(other, "subscribers", made) is None
     rotated = Tokens("another key, long enough", ("a key that is long enough",))
     assert cursors.read(rotated, "subscribers", made) == [5]
+    leaked = Tokens("another key, long enough", (), ("a key that is long enough",))
+    assert cursors.read(leaked, "subscribers", made) is None
     for wrong in ("", "x", made[:-2], made[:-1] + "é", "A" * 40, made + "AAAA", "=", "a b"):
         assert cursors.read(tokens, "subscribers", wrong) is None
+
+
+LISTS = {
+    '["subscribers", {}]': "/subscribers",
+    '["suppressions", {}]': "/suppressions",
+    '["issues", {}]': "/issues",
+    '["items", {"locale": "nl"}]': "/items",
+    '["deliveries", {"issue": null, "subscriber": null}]': "/deliveries",
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("key", [[], ["x"], [True], [1, 2, 3], ["x", None], [[1]]])
+def test_a_cursor_of_another_shape_has_no_place(
+    program: Program, name: str, key: list[Any]
+) -> None:
+    made = cursors.make(tokens_of(program.world.settings), name, key)
+    assert program.get(f"{LISTS[name]}?cursor={made}").status_code == 404
+
+
+def test_a_cursor_goes_on_with_the_same_filters(program: Program) -> None:
+    name = '["deliveries", {"issue": 1, "subscriber": null}]'
+    made = cursors.make(tokens_of(program.world.settings), name, [5])
+    assert program.get(f"/deliveries?issue=1&cursor={made}").status_code == 200
+    assert program.get(f"/deliveries?issue=1&limit=9&cursor={made}").status_code == 200
+    for other in ("issue=2&", "issue=1&subscriber=1&", ""):
+        assert program.get(f"/deliveries?{other}cursor={made}").status_code == 404
 
 
 def test_a_cursor_that_is_none_has_no_place(program: Program) -> None:

@@ -23,6 +23,7 @@ PRIVATE = (
     *("100.64.0.1", "192.0.2.1", "198.18.0.1", "224.0.0.1", "255.255.255.255", "240.0.0.1"),
     *("::1", "::", "fe80::1", "fe80::1%eth0", "fd00::1", "ff02::1", "::ffff:127.0.0.1"),
     *("::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::a00:1", "2002:7f00:1::", "2001:db8::1"),
+    *("fec0::1", "feff::1", "3fff::1", "3fff:fff::1"),
 )
 
 
@@ -67,6 +68,36 @@ def test_a_name_that_leads_elsewhere_the_second_time_leads_nowhere(
     monkeypatch.setattr(socket, "create_connection", connect)
     assert posting.post(letter("https://rebind.example/"), NOW) == "no answer"
     assert connected == ["9.9.9.9"]
+
+
+@pytest.mark.parametrize(
+    ("takes", "given"), [((15, 9), [15]), ((9, 20), [15, 6]), ((5, 5, 4), [15, 10, 5])]
+)
+def test_all_addresses_share_one_deadline(
+    monkeypatch: pytest.MonkeyPatch, takes: tuple[int, ...], given: list[int]
+) -> None:
+    """However long each takes, and also when the last one answers after it."""
+    clock, timeouts, mine = [100.0], list[float](), list[socket.socket]()
+
+    def resolve(_host: str, port: int, **_more: object) -> list[tuple[object, ...]]:
+        return [(2, 1, 6, "", (f"9.9.9.{place}", port)) for place, _ in enumerate(takes)]
+
+    def connect(_address: tuple[str, int], timeout: float) -> socket.socket:
+        timeouts.append(timeout)
+        clock[0] += takes[len(timeouts) - 1]
+        if len(timeouts) < len(given):
+            raise TimeoutError
+        here, there = socket.socketpair()
+        there.close()
+        mine.append(here)
+        return here
+
+    monkeypatch.setattr(posting, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "create_connection", connect)
+    assert posting.post(letter("http://x.example/"), NOW) == "no answer"
+    assert timeouts == given
+    assert [one.fileno() for one in mine] == [-1], "closed"
 
 
 def test_one_private_address_among_others_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:

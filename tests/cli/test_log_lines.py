@@ -52,6 +52,8 @@ def test_sec_12_nobody_writes_a_line_of_their_own(form: str, end: str) -> None:
         ("Error in /u/AAAAAAABAGj-o1xS-2nR5zP0cHnGZ1mQ9w_x?x", "Error in /u/…?x"),
         ("token=AAAAAAABAGj-o1xS-2nR5zP0cHnGZ1mQ9w_x.", "token=…."),
         ("bounce+0000000001AB34567890abcdef123456@x.example", "…"),
+        ("Bearer fnt_abcDEF-_0123456789abcDEF-_0123456789abcDEF-_012", "Bearer …"),
+        ("{'secret': 'whsec_a+/bCd0123456789=='}", "{'secret': '…'}"),
         ("(0000000001ab34567890abcdef1234)", "(…)"),
         ("550 <ann.o'neil+x@voorbeeld.example>: no", "550 <…>: no"),
         ('no "ann jansen"@voorbeeld.example here', "no … here"),

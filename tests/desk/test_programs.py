@@ -1,7 +1,9 @@
 """Tokens and endpoints on the desk: for administrators who prove it, shown once, written down."""
 
 import re
+from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from newsletter.models import AccessToken, Endpoint, Entry, Role
@@ -60,6 +62,24 @@ def test_what_is_wrong_is_said_and_what_was_typed_stays(desk: Desk) -> None:
     assert page.status_code == 422
     assert "https://" in page.text
     assert log(desk) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong", "field"),
+    [
+        (TOKENS, CRM | {"name": ""}, "name"),
+        (TOKENS, CRM | {"scope": []}, "scope"),
+        (TOKENS, CRM | {"days": "999"}, "days"),
+        (ENDPOINTS, {"url": "x", "kind": "issue.sent"}, "url"),
+        (ENDPOINTS, {"url": URL}, "kind"),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field(
+    desk: Desk, path: str, wrong: dict[str, Any], field: str
+) -> None:
+    page = desk(Role.ADMINISTRATOR).send(path, **wrong).text
+    assert page.count(f'href="#{field}"') == page.count(f' id="{field}"') == 1
+    assert f' id="{field}-problem"' in page
 
 
 def test_an_endpoint_is_made_disabled_enabled_and_removed(desk: Desk) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from newsletter import fence
@@ -17,10 +17,12 @@ from newsletter.delivery import ledger
 from newsletter.delivery.sender import Sender
 from newsletter.errors import AdoptFirst, TryLater
 from newsletter.fence import Held, Mark
-from newsletter.jobs import tasks
-from newsletter.models import Fence
+from newsletter.jobs import tasks, telling
+from newsletter.models import Event, EventKind, Fence, Subscriber
+from newsletter.programs import endpoints
 from newsletter.recovery import adopting
 from newsletter.settings import Settings
+from newsletter.subscribers import leaving
 
 
 def raised(database: Database, settings: Settings, times: int = 1) -> Mark:
@@ -198,12 +200,28 @@ def test_no_door_sends_from_a_copy(planned: Database, settings: Settings) -> Non
         lambda: tasks.advance_issues(planned, settings),
         lambda: tasks.drain_notices(planned, settings, stop=threading.Event()),
         lambda: Sender(planned, settings).work(),
+        lambda: telling.tell(planned, settings),
     )
     for door in doors:
         with pytest.raises((AdoptFirst, TryLater)):
             door()
     with planned.read() as session:
         assert ledger.counts(session, 1)["pending"] == 25
+
+
+def test_a_copy_tells_no_endpoint(planned: Database, settings: Settings) -> None:
+    raised(planned, settings)
+    go_back(planned)
+    now = datetime.now(UTC)
+    with planned.write() as session:
+        endpoints.make(session, "https://crm.voorbeeld.be/", [EventKind.LEFT], now)
+        reader = session.scalars(select(Subscriber).limit(1)).one()
+        leaving.leave(session, settings, reader, "page", now)
+    with pytest.raises(AdoptFirst):
+        telling.tell(planned, settings)
+    with planned.read() as session:
+        event = session.scalars(select(Event)).one()
+    assert (event.attempts, event.due_at) == (0, now)
 
 
 @pytest.fixture

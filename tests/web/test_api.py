@@ -152,3 +152,8 @@ def test_a_locked_database_is_a_problem_for_a_while(world: World) -> None:
     assert "druk" in problem(answer, 503)
     assert answer.headers["Retry-After"] == "60"
     impatient.engine.dispose()
+
+
+def test_a_body_without_a_bottom_is_a_problem(world: World) -> None:
+    answer = world.client.post(PATH, data="[" * 30_000, content_type="application/json")
+    assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")

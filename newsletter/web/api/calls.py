@@ -56,13 +56,12 @@ class Call:
         who = access.actor(self.token_id)
         audit.record(self.session, state().settings, who, action, subject, self.now, facts)
 
-    def after(self) -> list[Any] | None:
-        """The key that the list goes on after; None: it begins. Raises Problem."""
+    def after(self, *kinds: type) -> list[Any] | None:
+        """The key that the list goes on after, of these types; None: it begins. Raises Problem."""
         if self.query.cursor is None:
             return None
-        tokens, name = tokens_of(state().settings), self.operation.name
-        found = cursors.read(tokens, name, self.query.cursor)
-        if found is None:
+        found = cursors.read(tokens_of(state().settings), self._list(), self.query.cursor)
+        if found is None or tuple(map(type, found)) != kinds:
             error = {"detail": "is none of ours", "parameter": "cursor"}
             raise Problem(404, "There is no such place in this list; begin anew.", [error])
         return found
@@ -75,7 +74,12 @@ class Call:
         if len(rows) <= self.query.limit:
             return shown, None
         tokens, last = tokens_of(state().settings), shown[-1]
-        return shown, cursors.make(tokens, self.operation.name, key(last))
+        return shown, cursors.make(tokens, self._list(), key(last))
+
+    def _list(self) -> str:
+        """What a cursor is of: the operation with its filters."""
+        filters = self.query.model_dump(mode="json", exclude={"cursor", "limit"})
+        return json.dumps([self.operation.name, filters], sort_keys=True)
 
 
 def answer(operation: Operation, path: Mapping[str, Any]) -> Response:
@@ -106,11 +110,13 @@ def invalid(error: ValidationError, *, parameter: bool = False) -> Problem:
 
 def body_of(shape: type[BaseModel]) -> Any:
     """The body of a request as this shape. Raises Problem, and 400, 413, 415."""
-    request.get_json()  # as Flask judges its type and its size
     try:
+        request.get_json()  # as Flask judges its type and its size
         return shape.model_validate_json(request.get_data(), context=on_offer())
     except ValidationError as error:
         raise invalid(error) from None
+    except RecursionError:  # any stranger can send 30 kB of "["
+        raise Problem(400, "This is nested too deeply.") from None
 
 
 def on_offer() -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ from newsletter.web.api.problems import Problem
 def deliveries(call: Call) -> shapes.Deliveries:
     """A page of them: of an issue, of a subscriber, or of all."""
     query = call.query
-    [last] = call.after() or [0]
+    [last] = call.after(int) or [0]
     rows = ledger.after(call.session, last, query.limit + 1, query.issue, query.subscriber)
     by_reader = query.issue is not None
     shown, following = call.page(rows, lambda row: [row.subscriber_id if by_reader else row.id])

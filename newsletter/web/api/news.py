@@ -15,8 +15,8 @@ from newsletter.web.page import state
 
 def items(call: Call) -> shapes.Items:
     """A page of what was published in a language."""
-    last = call.after()
-    before = (datetime.fromisoformat(last[0]), int(last[1])) if last else None
+    last = call.after(str, int)
+    before = (datetime.fromisoformat(last[0]), last[1]) if last else None
     rows = reading.items_before(call.session, call.query.locale, before, call.query.limit + 1)
     shown, following = call.page(rows, lambda row: [row.told.updated_at.isoformat(), row.id])
     data = [shapes.ItemSummary(**_facts(row.told)) for row in shown]
@@ -33,7 +33,7 @@ def item(call: Call, slug: str) -> shapes.Item:
 
 def issues(call: Call) -> shapes.Issues:
     """A page of them."""
-    last = call.after()
+    last = call.after(int)
     rows = reading.issues_before(call.session, last[0] if last else None, call.query.limit + 1)
     shown, following = call.page(rows, lambda row: [row.number])
     return shapes.Issues(data=list(map(_shape, shown)), next=following)

@@ -19,7 +19,7 @@ COLUMNS = ("email", "locale", "topics", "cadence", "confirmed_at")
 
 def subscribers(call: Call) -> shapes.Subscribers:
     """A page of them."""
-    [last] = call.after() or [0]
+    [last] = call.after(int) or [0]
     rows = listing.after(call.session, last, call.query.limit + 1)
     shown, following = call.page(rows, lambda row: [row.id])
     return shapes.Subscribers(data=list(map(_shape, shown)), next=following)
@@ -44,6 +44,9 @@ def add(call: Call) -> shapes.Taken:
     """Take somebody in as an import of one row: nobody becomes active without proof, and who left
     or must not be mailed stays so."""
     sent, settings = call.body, state().settings
+    if sent.confirmed_at and sent.confirmed_at > call.now:
+        error = {"detail": "lies in the future", "pointer": "/confirmed_at"}
+        raise Problem(422, "Nobody can have confirmed in the future.", [error])
     report = importing.import_csv(
         call.session,
         settings,
@@ -80,8 +83,8 @@ def leave(call: Call, id: int) -> shapes.Taken:
 
 def suppressions(call: Call) -> shapes.Suppressions:
     """A page of them."""
-    last = call.after()
-    before = (datetime.fromisoformat(last[0]), str(last[1])) if last else None
+    last = call.after(str, str)
+    before = (datetime.fromisoformat(last[0]), last[1]) if last else None
     rows = suppression.page(call.session, before, call.query.limit + 1)
     shown, following = call.page(rows, lambda row: [row.since.isoformat(), row.address_key])
     data = [

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic import ValidationInfo as Info
 
+from newsletter import addresses
+from newsletter.errors import FixRequest
 from newsletter.i18n import LOCALES
 from newsletter.models import DeliveryState, IssueState, SubscriberState, SuppressionReason
 
@@ -15,10 +17,10 @@ MOST = 200  # rows on a page
 DIGITS = "0123456789"
 # Printable, on one line, and something: it goes into proofs and logs.
 LINE = r"^[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
-# Plain ASCII, the domain as A-labels.
+# Plain ASCII, the domain as A-labels. `addresses.parse` judges the rest.
 ADDRESS = (
     r"^[A-Za-z0-9_!#$%&'*+/=?^`{|}~-]+(\.[A-Za-z0-9_!#$%&'*+/=?^`{|}~-]+)*"
-    r"@([A-Za-z0-9]+(-[A-Za-z0-9]+)*\.)+[A-Za-z]{2,24}$"
+    r"@([A-Za-z0-9]+(-+[A-Za-z0-9]+)*\.)+([A-Za-z]{2,24}|[Xx][Nn]--[A-Za-z0-9]+(-+[A-Za-z0-9]+)*)$"
 )
 
 
@@ -26,6 +28,15 @@ def _whole(value: Any) -> Any:
     """Of a query: digits and nothing else."""
     plain = isinstance(value, str) and value and set(value) <= set(DIGITS) and len(value) < 12
     return int(value) if plain else value
+
+
+def _address(value: str) -> str:
+    """One that can be mailed."""
+    try:
+        addresses.parse(value)
+    except FixRequest as error:
+        raise ValueError(error.in_("en")) from None
+    return value
 
 
 def _on_offer(kind: str) -> AfterValidator:
@@ -42,7 +53,11 @@ def _on_offer(kind: str) -> AfterValidator:
 
 Id = Annotated[int, Field(ge=1, le=LARGEST)]
 Line = Annotated[str, Field(pattern=LINE, max_length=500)]
-Email = Annotated[str, Field(pattern=ADDRESS, max_length=64, examples=["jan@voorbeeld.be"])]
+Email = Annotated[
+    str,
+    Field(pattern=ADDRESS, max_length=254, examples=["jan@voorbeeld.be"]),
+    AfterValidator(_address),
+]
 Locale = Annotated[str, Field(pattern=f"^({'|'.join(LOCALES)})$")]
 Topic = Annotated[str, _on_offer("topics"), Field(json_schema_extra={"x-one-of": "topics"})]
 Cadence = Annotated[str, _on_offer("cadences"), Field(json_schema_extra={"x-one-of": "cadences"})]

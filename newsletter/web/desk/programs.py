@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from flask import Response, abort, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from newsletter.errors import FixRequest
+from newsletter.errors import FixField
 from newsletter.i18n import _, translate
 from newsletter.models import EventKind, Role, Scope
 from newsletter.programs import access, endpoints, events
@@ -58,8 +58,8 @@ def make_token() -> Response:
             made, secret = access.make(session, name, scopes, days, by, moment)
             facts = {"scopes": made.scopes.split(), "days": days}
             record(session, "token.make", access.actor(made.id), facts)
-    except FixRequest as error:
-        return _page(problem=("name", error))
+    except FixField as error:
+        return _page(problem=error)
     return _page(secret=secret, made=made.name)
 
 
@@ -93,8 +93,8 @@ def make_endpoint() -> Response:
             facts = {"host": host, "events": made.kinds.split(), "address": made.with_address}
             record(session, "endpoint.make", f"endpoint {made.id}", facts)
             secret = endpoints.secret(tokens_of(settings), made)
-    except FixRequest as error:
-        return _page(problem=("url", error))
+    except FixField as error:
+        return _page(problem=error)
     return _page(secret=secret, made=made.url)
 
 
@@ -118,9 +118,7 @@ def change_endpoint(number: int, deed: str) -> AnyResponse:
     return done("desk.programs", said)
 
 
-def _page(
-    *, problem: tuple[str, FixRequest] | None = None, secret: str = "", made: str = ""
-) -> Response:
+def _page(*, problem: FixField | None = None, secret: str = "", made: str = "") -> Response:
     """The page; with a new `secret`, shown once, of what was `made`."""
     with state().database.read() as session:
         tokens, told = access.listed(session), endpoints.listed(session)
@@ -139,5 +137,5 @@ def _page(
         secret=secret,
         made=made,
         sent=request.form,
-        problems={problem[0]: translate(locale(), str(problem[1]))} if problem else {},
+        problems={problem.field: translate(locale(), str(problem))} if problem else {},
     )

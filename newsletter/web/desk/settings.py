@@ -13,6 +13,7 @@ from newsletter.settings.parsing import Rate
 from newsletter.web.desk.ground import blueprint, needs, show
 from newsletter.web.page import state
 
+HIDDEN = SECRETS - {"DATABASE_URL"}  # which is shown without its password
 SPANS = {1: "second", 60: "minute", 3600: "hour", 86_400: "day"}
 
 
@@ -26,7 +27,7 @@ def settings() -> Response:
 def _rows(settings: Settings) -> dict[str, str | None]:
     """Name and value; None for a secret."""
     return {
-        name: None if name in SECRETS and value else _shown(name, value)
+        name: None if name in HIDDEN and value else _shown(name, value)
         for name, value in (
             (one.name.upper(), getattr(settings, one.name)) for one in fields(settings)
         )
