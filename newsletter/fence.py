@@ -26,6 +26,7 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, bindparam, text, update
 from sqlalchemy.orm import Session
 
+from newsletter import owners
 from newsletter.db import Database, insertion, with_commit
 from newsletter.errors import AdoptFirst, TryLater
 from newsletter.i18n import Said
@@ -136,7 +137,7 @@ def advance(connection: Connection, settings: Settings) -> Mark:
     if row.identity is None:
         # This once the file comes first: a crash in between must not leave a database that says
         # there is a file. It is not ahead.
-        _write(settings, Mark(before.lineage, before.counter), home.identity)
+        _begin(settings, Mark(before.lineage, before.counter), home.identity)
         connection.execute(update(Fence).values(identity=home.identity))
     return Mark(row.lineage, row.counter)
 
@@ -190,7 +191,7 @@ def adopt(session: Session, settings: Settings) -> None:
     counter = max(row.counter, noted.counter if noted else 0) + LEAP
     home = _home(session.connection(), settings)
     session.execute(update(Fence).values(counter=counter, identity=home.identity))
-    marks = with_commit(session, NAME, after=lambda all: _write(settings, all[-1], home.identity))
+    marks = with_commit(session, NAME, after=lambda all: _begin(settings, all[-1], home.identity))
     marks.append(Mark(row.lineage, counter))
 
 
@@ -289,11 +290,19 @@ def _read(octets: bytes) -> Mark | None:
     return Mark(lineage, int(counter)) if whole else None
 
 
+def _begin(settings: Settings, mark: Mark, identity: str) -> None:
+    try:
+        _write(settings, mark, identity)
+    except OSError as error:
+        raise TryLater(f"The fence cannot be written in OUTSIDE_DIR: {error}.") from error
+
+
 def _write(settings: Settings, mark: Mark, identity: str = "") -> None:
     """A whole file, in one step; the host and the identity in it are for people."""
-    settings.outside_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    owners.make(settings.outside_dir, settings.instance_dir)
     with tempfile.NamedTemporaryFile("w", dir=settings.outside_dir, delete=False) as fresh:
         fresh.write(f"{mark.lineage} {mark.counter:0{DIGITS}d}\n{_host()} {identity}\n")
         fresh.flush()
+        owners.give(fresh.fileno(), settings.outside_dir)
         os.fsync(fresh.fileno())
     Path(fresh.name).replace(_file(settings))

@@ -19,10 +19,11 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from newsletter import owners
 from newsletter.db import with_commit
 from newsletter.errors import FixRequest
 from newsletter.settings import Settings
-from newsletter.tokens import tokens_of
+from newsletter.tokens import Tokens, tokens_of
 
 log = logging.getLogger(__name__)
 LINE = re.compile(rb"(\S{20,40}) ([a-z]{4,10}) ([0-9a-f]{64})")
@@ -30,7 +31,7 @@ NAME = "journal"
 
 
 class Purpose(StrEnum):
-    """What a line says; but for the first two and the last, the reason of a suppression."""
+    """What a line says; but for the first and last two, the reason of a suppression."""
 
     LEFT = "left"
     MOVED = "moved"  # their address is another one now; this one may be somebody else's
@@ -40,6 +41,10 @@ class Purpose(StrEnum):
     STAFF = "staff"
     ERASED = "erased"
     BACK = "back"  # confirmed (again): what was before holds no more
+    FORGOTTEN = "forgotten"  # who wanted not even the suppression kept: it ends
+
+
+ENDS = frozenset({Purpose.BACK, Purpose.FORGOTTEN})  # of what was before
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +66,36 @@ def write(
     """Write lines about these addresses around the commit of this session."""
     tokens, kind = tokens_of(settings), Purpose(purpose)
     moment = now.astimezone(UTC).isoformat(timespec="microseconds")
-    lines = [f"{moment} {kind} {tokens.address_key(one)}\n" for one in canonicals if one]
+    keys = [key for one in canonicals if one for key in _keys(tokens, kind, one)]
+    lines = [f"{moment} {kind} {key}\n" for key in keys]
     if not lines:
         return
 
     def flush(waiting: list[str]) -> None:
         _append(settings, waiting, now)
 
-    if kind is Purpose.BACK:
+    if kind in ENDS:
         waiting = with_commit(session, "journal of who came back", after=flush)
     else:
         waiting = with_commit(session, "journal of who left", before=lambda _, all: flush(all))
     waiting += lines
 
 
+def _keys(tokens: Tokens, kind: Purpose, canonical: str) -> list[str]:
+    """What is forgotten is so under former secrets, too."""
+    if kind is Purpose.FORGOTTEN:
+        return list(tokens.address_keys(canonical))
+    return [tokens.address_key(canonical)]
+
+
 def folder(settings: Settings) -> Path:
     """Where the files are, one a month; all of them may be kept as long as backups are."""
     return settings.outside_dir / NAME
+
+
+def file(settings: Settings, now: datetime) -> Path:
+    """The file of a month."""
+    return folder(settings) / f"{now.astimezone(UTC):%Y-%m}.log"
 
 
 def files(settings: Settings) -> list[Path]:
@@ -89,8 +107,8 @@ def read(paths: Collection[Path]) -> Iterator[Line]:
     """Lines of some files; half a line (a power cut) says nothing. Raises FixRequest."""
     for path in paths:
         try:
-            with path.open("rb") as file:
-                for octets in file:
+            with path.open("rb") as opened:
+                for octets in opened:
                     if line := _parse(octets):
                         yield line
         except OSError as error:
@@ -113,9 +131,9 @@ def _append(settings: Settings, lines: list[str], now: datetime) -> None:
 
     A disk that is full keeps nobody from leaving: it is said in the log, and by the doctor.
     """
-    path = folder(settings) / f"{now.astimezone(UTC):%Y-%m}.log"
+    path = file(settings, now)
     try:
-        descriptor = _opened(path)
+        descriptor = _opened(settings, path)
         try:
             os.write(descriptor, f"\n{''.join(lines)}".encode("ascii"))
             os.fdatasync(descriptor)
@@ -125,10 +143,12 @@ def _append(settings: Settings, lines: list[str], now: datetime) -> None:
         log.error("The journal of who left cannot be written: %s.", error)
 
 
-def _opened(path: Path) -> int:
-    how = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-    try:
-        return os.open(path, how, 0o600)
-    except FileNotFoundError:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return os.open(path, how, 0o600)
+def _opened(settings: Settings, path: Path) -> int:
+    fresh = not path.exists()
+    if fresh:
+        owners.make(settings.outside_dir, settings.instance_dir)
+        owners.make(path.parent, settings.outside_dir)
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    if fresh:
+        owners.give(descriptor, path.parent)
+    return descriptor

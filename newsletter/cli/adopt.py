@@ -10,6 +10,7 @@ import click
 from newsletter import journal
 from newsletter.cli.office import Office, as_json, log, open_office, print_json, progress
 from newsletter.delivery.sender import utcnow
+from newsletter.errors import FixRequest
 from newsletter.recovery import adopting, replaying
 from newsletter.recovery.adopting import Adopted, Found
 from newsletter.recovery.replaying import Replayed
@@ -29,11 +30,12 @@ one, and who did sees them there once more."""
 def command(journals: tuple[Path, ...], choice: str | None, as_json: bool) -> None:
     """Make this machine and place the home of the database, which is a copy or was restored.
 
-    The journal of who left is replayed first; JOURNALS are those of other hosts.
+    The journal of who left, of this host, is replayed first; JOURNALS are those of other hosts.
     """
     office = open_office()
+    _check(journals)
     with office.database.read() as session:
-        found = adopting.look(session, office.settings)
+        found = adopting.look(session, office.settings, utcnow())
     if found is None and not journals:
         return print_json({"held": None}) if as_json else click.echo(NOTHING)
     if found and not as_json:
@@ -51,13 +53,20 @@ NOTHING = "Nothing is held: this database is at home here."
 
 
 def _choose(found: Found, choice: str | None) -> str:
-    if choice or not found.issues:
+    if choice or not found.asks:
         return choice or "withdraw"
     if not sys.stdin.isatty():
-        raise click.UsageError("Say --send or --withdraw: what becomes of the open rows?")
+        raise click.UsageError("Say --send or --withdraw: what becomes of what is open?")
     click.echo(WARNING)
     choices = click.Choice(["send", "withdraw"])
     return str(click.prompt("Send or withdraw what is open?", "withdraw", type=choices))
+
+
+def _check(journals: tuple[Path, ...]) -> None:
+    """A file that is no journal would look as if nobody left."""
+    for path in journals:
+        if next(iter(journal.read([path])), None) is None:
+            raise FixRequest(f"{path} is no journal: it has no line of who left.")
 
 
 def _replay(office: Office, paths: list[Path], quiet: bool) -> Replayed:
@@ -85,15 +94,23 @@ def _tell(found: Found) -> None:
         click.echo(f"It was last used on {found.host} at {found.raised_at.isoformat()}.")
     for issue in found.issues:
         click.echo(f"Issue {issue.number} is {issue.state}; {issue.open} deliveries are open.")
+    if found.letters or found.events:
+        click.echo(f"{found.letters} letters and {found.events} events for programs wait.")
+    for cadence in found.slots:
+        click.echo(f"A slot of {cadence} has come, and was not compiled.")
 
 
 def _say(found: Found | None, replayed: Replayed, done: Adopted, paths: list[Path]) -> None:
     again = f"{replayed.left} left, {replayed.blocked} blocked, {replayed.erased} erased"
-    click.echo(f"The journal ({len(paths)} files) was replayed: {again} again.")
+    click.echo(f"The journal of this host and those named ({len(paths)} files): {again} again.")
+    click.echo("Who left by way of another host is known only when its journal was named, too.")
     if found is None:
         return
-    if done.withdrawn or done.letters:
-        click.echo(f"Withdrawn: {done.withdrawn} deliveries and {done.letters} letters.")
+    if done.withdrawn or done.letters or done.events:
+        click.echo(
+            f"Withdrawn: {done.withdrawn} deliveries, {done.letters} letters and {done.events} "
+            "events for programs."
+        )
     for number in done.stopped:
         click.echo(f"Issue {number} is stopped; `newsletter issues resume {number}` goes on.")
     for cadence in done.passed_over:

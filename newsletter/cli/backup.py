@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from newsletter.cli.office import as_json, open_office, print_json, progress
+from newsletter.cli.office import as_json, open_office, print_json, progress, tidy
 from newsletter.delivery.sender import utcnow
 from newsletter.recovery import copying
 
@@ -28,7 +28,7 @@ def command(file: Path | None, as_json: bool) -> None:
     folder = file or office.settings.instance_dir / FOLDER
     if file is None or file.is_dir():
         file = folder / copying.name(office.database, now)
-    with progress("Copying", 100, quiet=as_json) as advance:
+    with tidy(), progress("Copying", 100, quiet=as_json) as advance:
         shown = 0
 
         def show(done: int, whole: int) -> None:

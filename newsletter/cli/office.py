@@ -1,6 +1,7 @@
 """What every command needs: settings and database, opened once, and ways to print."""
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -80,6 +81,16 @@ def log(session: Session, action: str, subject: str, **facts: Any) -> None:
 def print_json(data: Any) -> None:
     """One JSON document on stdout."""
     click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+
+
+@contextmanager
+def tidy() -> Iterator[None]:
+    """SIGTERM ends what is inside as Ctrl-C does: it leaves nothing half done behind."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 STEPS = 10  # plain lines at every tenth of the work

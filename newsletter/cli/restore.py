@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from newsletter import settings as settings_module
-from newsletter.cli.office import as_json, print_json
+from newsletter.cli.office import as_json, print_json, tidy
 from newsletter.delivery.sender import utcnow
 from newsletter.recovery import restoring
 
@@ -26,7 +26,8 @@ def command(file: Path, force: bool, as_json: bool) -> None:
         if not as_json:
             click.echo(f"{said[:1].upper()}{said[1:]} ...")
 
-    done = restoring.restore(settings, file.absolute(), utcnow(), force=force, step=step)
+    with tidy():
+        done = restoring.restore(settings, file.absolute(), utcnow(), force=force, step=step)
     if as_json:
         return print_json(dataclasses.asdict(done))
     if done.kept:

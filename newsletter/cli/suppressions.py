@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 import click
 
-from newsletter import suppression
+from newsletter import journal, suppression
 from newsletter.addresses import parse
 from newsletter.cli.office import Office, as_json, log, open_office, print_json
 from newsletter.delivery.sender import utcnow
@@ -140,6 +140,8 @@ def forget(email: str, sure: bool) -> None:
     with office.database.write() as session:
         if not suppression.forget(session, tokens_of(office.settings), canonical):
             raise FixRequest("There is no suppression of this address.")
+        forgotten = journal.Purpose.FORGOTTEN  # else the journal would block it again
+        journal.write(session, office.settings, forgotten, [canonical], utcnow())
         log(session, "suppression.forget", "a suppression")
     office.database.forget()
-    click.echo("The suppression is forgotten.")
+    click.echo("The suppression is forgotten; the journal, which keeps the hash, makes it no more.")

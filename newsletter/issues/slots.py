@@ -89,6 +89,11 @@ def _note_missed(
     trouble.tell_of_slots(session, settings, cadence, untold, now, gone=True)
 
 
+def come(session: Session, settings: Settings, now: datetime) -> list[str]:
+    """The cadences of which a slot has come and was not run."""
+    return [one for one in settings.cadences if due(session, settings, one, now) is not None]
+
+
 def pass_over(session: Session, settings: Settings, now: datetime) -> list[str]:
     """Give up every slot that has come and was not run; the cadences."""
     passed = []

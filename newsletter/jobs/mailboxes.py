@@ -49,7 +49,6 @@ class Postbox:
         about a mailbox that stays unreachable."""
         if self.settings.bounce_mailbox is None or time.monotonic() < self._rest_until:
             return
-        fence.require_home(database, self.settings)  # a copy must not empty the mailbox of another
         try:
             self.fetch(database, stop)
             self._failures = 0
@@ -61,13 +60,15 @@ class Postbox:
             raise
 
     def fetch(self, database: Database, stop: threading.Event | None = None) -> Counts:
-        """Take in all there is, chunk by chunk. Raises TryLater, and FixSettings without mailbox.
+        """Take in all there is, chunk by chunk. Raises TryLater, FixSettings without mailbox, and
+        AdoptFirst: a copy must not empty the mailbox of another.
 
         After a crash, or beside another process, the same messages come again, and count once.
         """
         place = self.settings.bounce_mailbox
         if place is None:
             raise FixSettings("BOUNCE_MAILBOX is not set.")
+        fence.require_home(database, self.settings)
         password, done = self.settings.bounce_mailbox_password, self.settings.bounce_mailbox_done
         total = Counts()
         with opened(Spot(place, password, done)) as box:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from newsletter.db import Plain
@@ -134,6 +134,16 @@ def waiting(session: Session, endpoint_id: int, limit: int) -> int:
     """How many events an endpoint is still to be told, counted up to `limit`."""
     rows = select(Event.id).where(Event.endpoint_id == endpoint_id).limit(limit)
     return len(session.scalars(rows).all())
+
+
+def count(session: Session) -> int:
+    """How many events all endpoints are still to be told."""
+    return session.scalar(select(func.count()).select_from(Event)) or 0
+
+
+def withdraw_waiting(session: Session) -> int:
+    """Of a copy, or a restored backup: what waits may have been told long ago. Returns how many."""
+    return len(session.scalars(delete(Event).returning(Event.id)).all())
 
 
 def _awake(now: datetime) -> ColumnElement[bool]:

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from newsletter import fence, notices
 from newsletter.delivery import ledger
 from newsletter.issues import publishing, slots
-from newsletter.models import Issue, IssueState
+from newsletter.models import Issue, IssueState, Notice, NoticeState
+from newsletter.notices.outbox import TO_EDITORS
+from newsletter.programs import events
 from newsletter.settings import Settings
 
 # Issues that go, or go on, by themselves.
@@ -35,6 +37,14 @@ class Found:
     host: str | None
     raised_at: datetime | None
     issues: Sequence[OpenIssue]
+    letters: int = 0
+    events: int = 0
+    slots: Sequence[str] = ()  # the cadences of those that came and were not compiled
+
+    @property
+    def asks(self) -> bool:
+        """Is there anything to decide?"""
+        return bool(self.issues or self.letters or self.events or self.slots)
 
     @property
     def open(self) -> int:
@@ -44,22 +54,33 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """What was done: rows and letters withdrawn, issues stopped, slots given up (by cadence)."""
+    """What was done: rows, letters and events for programs withdrawn, issues stopped, slots given
+    up (by cadence)."""
 
     withdrawn: int = 0
     letters: int = 0
+    events: int = 0
     stopped: Sequence[int] = ()
     passed_over: Sequence[str] = ()
 
 
-def look(session: Session, settings: Settings) -> Found | None:
+def look(session: Session, settings: Settings, now: datetime) -> Found | None:
     """What is held and why; None when nothing is. The first thing in its session."""
     held = fence.look(session, settings)
     if held is None:
         return None
     row = fence.stand(session)
     host, raised_at = (row.host, row.raised_at) if row else (None, None)
-    return Found(str(held.why), held.ahead, host, raised_at, _issues(session))
+    return Found(
+        str(held.why),
+        held.ahead,
+        host,
+        raised_at,
+        _issues(session),
+        letters=_letters(session),
+        events=events.count(session),
+        slots=slots.come(session, settings, now),
+    )
 
 
 def adopt(session: Session, settings: Settings, now: datetime, *, send: bool) -> Adopted:
@@ -75,6 +96,7 @@ def _withdraw(session: Session, settings: Settings, now: datetime) -> Adopted:
     return Adopted(
         withdrawn=rows,
         letters=notices.withdraw_waiting(session, now),
+        events=events.withdraw_waiting(session),
         stopped=_stop_all(session, now),
         passed_over=slots.pass_over(session, settings, now),
     )
@@ -92,3 +114,9 @@ def _issues(session: Session) -> list[OpenIssue]:
     mine = Issue.state.in_(GOES) | Issue.number.in_(counted)
     issues = session.scalars(select(Issue).where(mine).order_by(Issue.number))
     return [OpenIssue(one.number, one.state.value, counted.get(one.number, 0)) for one in issues]
+
+
+def _letters(session: Session) -> int:
+    """Those that `withdraw_waiting` would drop."""
+    mine = (Notice.state == NoticeState.WAITING, Notice.kind.not_in(TO_EDITORS))
+    return session.scalar(select(func.count()).select_from(Notice).where(*mine)) or 0

@@ -33,11 +33,17 @@ def make(
         _dump(url, words, progress, len(counts))
     with fresh.open("rb") as file:
         os.fsync(file.fileno())
-    listed = _run("pg_restore", ["--list", str(fresh)])
-    lacking = [name for name in counts if f"TABLE DATA public {name} " not in listed]
+    said = listed(fresh)
+    lacking = [name for name in counts if f"TABLE DATA public {name} " not in said]
     if lacking:
         raise TryLater(f"The archive does not hold {', '.join(lacking)}.")
     return counts, _prove(database, url, fresh, counts)
+
+
+def listed(file: Path) -> str:
+    """What pg_restore says is in it. Raises FixRequest for a damaged one, FixSettings without the
+    program."""
+    return _run("pg_restore", ["--list", str(file)])
 
 
 def restore(url: URL, file: Path) -> None:
@@ -56,11 +62,11 @@ def counted(connection: Connection) -> dict[str, int]:
 
 def _prove(database: Database, url: URL, fresh: Path, counts: Mapping[str, int]) -> str:
     """Restore it for trial where this role may make databases."""
-    listed = "pg_restore --list names every table"
+    names = "pg_restore --list names every table"
     with database.engine.connect() as connection:
         may = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
         if not connection.execute(text(may)).scalar():
-            return f"{listed}; it was not restored for trial, since this role may make no database"
+            return f"{names}; it was not restored for trial, since this role may make no database"
     with _scratch(database, url) as there:
         restore(there.engine.url, fresh)
         with there.engine.connect() as connection:
@@ -68,7 +74,7 @@ def _prove(database: Database, url: URL, fresh: Path, counts: Mapping[str, int])
     differing = [name for name in counts if found.get(name) != counts[name]]
     if differing:
         raise TryLater(f"The archive does not hold the rows of {', '.join(differing)}.")
-    return f"{listed}; it was restored for trial, and the rows of each table were counted"
+    return f"{names}; it was restored for trial, and the rows of each table were counted"
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
-from newsletter import suppression
+from newsletter import journal, suppression
 from newsletter.db import Database
 from newsletter.journal import Line, Purpose
 from newsletter.models import Subscriber, SubscriberState, Suppression, SuppressionReason
@@ -32,6 +32,7 @@ class Fate:
 
     left_at: datetime | None = None
     blocks: list[Line] = field(default_factory=list)
+    forgotten: bool = False  # who is in an older backup goes from it, and leaves no suppression
 
     @property
     def newest(self) -> datetime | None:
@@ -70,10 +71,14 @@ def fates(lines: Iterable[Line]) -> dict[str, Fate]:
     """What lines of any order say, by address key; who came back last is not in it."""
     found: dict[str, Fate] = {}
     # Of one moment (who moves to an address erases who had it), coming back is the last.
-    for line in sorted(lines, key=lambda one: (one.at, one.purpose is Purpose.BACK)):
+    for line in sorted(lines, key=lambda one: (one.at, one.purpose in journal.ENDS)):
         fate = found.setdefault(line.address_key, Fate())
+        if fate.forgotten:
+            fate = found[line.address_key] = Fate(left_at=fate.newest)
         if line.purpose is Purpose.BACK:
             del found[line.address_key]
+        elif line.purpose is Purpose.FORGOTTEN:
+            fate.forgotten = True
         elif line.purpose in LEFT:
             fate.left_at = line.at
         else:
@@ -118,7 +123,7 @@ def subscribers(session: Session) -> int:
 
 
 def _suppress(session: Session, batch: Sequence[Fate]) -> None:
-    entries = [entry for fate in batch if (entry := fate.entry())]
+    entries = [entry for fate in batch if not fate.forgotten and (entry := fate.entry())]
     keys = [entry.address_key for entry in entries]
     lifted = select(Suppression.address_key, Suppression.lifted_at)
     since = dict(
@@ -166,6 +171,9 @@ def _again(
     ):
         leaving.leave_all(session, settings, [Wish(row[0], ROUTE)], now, goodbye=False)
         done.left += 1
+    if fate.forgotten:
+        suppression.forget(session, tokens_of(settings), row[1] or "")
+        journal.write(session, settings, Purpose.FORGOTTEN, [row[1]], now)
 
 
 def _is_later(moment: datetime | None, than: datetime | None) -> bool:

@@ -13,11 +13,12 @@ from sqlalchemy import exists, inspect, literal, select, table, text
 from newsletter import fence, journal
 from newsletter.db import Database, connect
 from newsletter.errors import FixRequest
-from newsletter.recovery import archives, copying, replaying
+from newsletter.recovery import archives, copying, living, replaying
 from newsletter.recovery.replaying import Replayed
 from newsletter.schema import migrate
 from newsletter.settings import Settings
 
+Step = Callable[[str], None]  # is told what is done
 LOG = ("-wal", "-shm")  # what SQLite keeps beside a database
 
 
@@ -36,20 +37,22 @@ def restore(
     now: datetime,
     *,
     force: bool = False,
-    step: Callable[[str], None] = lambda said: None,
+    step: Step = lambda said: None,
 ) -> Restored:
     """Put a backup in the place of DATABASE_URL, migrate it, and replay the journal.
 
-    Raises FixRequest when the file is none, or when somebody's database is there (unless `force`).
+    Raises FixRequest when the file is none, when somebody works at the database, or when
+    somebody's database is there (unless `force`). Until the backup is in its place, whatever
+    stops it leaves all as it was.
     """
     database = connect(settings.database_url)
     try:
         _refuse(settings, database, copying.kind(file), force=force)
         step("putting the backup in its place")
         if database.engine.name == "sqlite":
-            kept = _swap(settings, database, file, now)
+            kept = _swap(settings, database, file, now, step)
         else:
-            kept = _set_aside(database, file, now)
+            kept = _set_aside(database, file, now, step)
         step("bringing it to the newest schema")
         migrate(database)
         with database.engine.begin() as connection:
@@ -68,6 +71,10 @@ def _refuse(settings: Settings, database: Database, kind: str, *, force: bool) -
         )
     if _is_served(settings):
         raise FixRequest("The server runs on this host: stop it (all hosts) before you restore.")
+    if working := living.look(database, settings):
+        raise FixRequest(
+            f"Somebody works at the database: {', '.join(working)}. Stop all hosts, and try again."
+        )
     if not force and _is_used(settings, database):
         raise FixRequest(
             "The database of DATABASE_URL holds subscribers or issues: --force puts it aside "
@@ -98,7 +105,9 @@ def _is_used(settings: Settings, database: Database) -> bool:
         )
 
 
-def _swap(settings: Settings, database: Database, file: Path, now: datetime) -> str | None:
+def _swap(
+    settings: Settings, database: Database, file: Path, now: datetime, step: Step
+) -> str | None:
     """Copy beside, look whether it is whole, then change places."""
     place = copying.path_of(settings)
     fresh = place.with_name(f".{place.name}.part")
@@ -110,7 +119,7 @@ def _swap(settings: Settings, database: Database, file: Path, now: datetime) -> 
         with fresh.open("rb") as opened:
             os.fsync(opened.fileno())
         database.engine.dispose()
-        kept = _move_aside(place, now) if place.exists() else None
+        kept = _move_aside(place, now, step) if place.exists() else None
         fresh.replace(place)
     except OSError as error:
         raise FixRequest(f"The backup cannot be put into its place: {error}.") from error
@@ -119,33 +128,44 @@ def _swap(settings: Settings, database: Database, file: Path, now: datetime) -> 
     return kept
 
 
-def _move_aside(place: Path, now: datetime) -> str:
+def _move_aside(place: Path, now: datetime, step: Step) -> str:
     """With its log, without which the last transactions were lost."""
     kept = place.with_name(f"{place.name}.before-{_stamp(now)}")
+    step(f"keeping what was there as {kept}")
     for end in ("", *LOG):
         if (old := Path(f"{place}{end}")).exists():
             old.rename(f"{kept}{end}")
     return str(kept)
 
 
-def _set_aside(database: Database, file: Path, now: datetime) -> str | None:
-    """The schema gets another name, and the backup a new one."""
+def _set_aside(database: Database, file: Path, now: datetime, step: Step) -> str | None:
+    """The schema gets another name, and the backup a new one; undone whatever stops it."""
+    archives.listed(file)  # what is missing or damaged is said while all is as it was
     kept = f"before_{_stamp(now)}".lower()
-    with database.engine.begin() as connection:
+    with database.engine.connect() as connection:
         used = bool(archives.counted(connection))
-        if used:
-            connection.execute(text(f"ALTER SCHEMA public RENAME TO {kept}"))
-        connection.execute(text("CREATE SCHEMA IF NOT EXISTS public"))
+    if used:
+        step(f"keeping what was there as schema {kept}")
     try:
+        with database.engine.begin() as connection:
+            if used:
+                connection.execute(text(f"ALTER SCHEMA public RENAME TO {kept}"))
+            connection.execute(text("CREATE SCHEMA IF NOT EXISTS public"))
         archives.restore(database.engine.url, file)
-    except FixRequest:
-        if used:
-            with database.engine.begin() as connection:
-                connection.execute(text("DROP SCHEMA public CASCADE"))
-                connection.execute(text(f"ALTER SCHEMA {kept} RENAME TO public"))
+    except BaseException:
+        _put_back(database, kept)
         raise
     database.engine.dispose()
     return f"schema {kept}" if used else None
+
+
+def _put_back(database: Database, kept: str) -> None:
+    """Of whatever moment it was stopped in."""
+    with database.engine.begin() as connection:
+        renamed = "SELECT to_regnamespace(:kept) IS NOT NULL"
+        if connection.scalar(text(renamed), {"kept": kept}):
+            connection.execute(text("DROP SCHEMA IF EXISTS public CASCADE"))
+            connection.execute(text(f"ALTER SCHEMA {kept} RENAME TO public"))
 
 
 def _stamp(now: datetime) -> str:

@@ -16,6 +16,7 @@ import pytest
 from newsletter.cli.demo import browser
 from newsletter.cli.serve.server import THREADS
 from newsletter.web import page
+from newsletter.web.answers import HONEYPOT
 from tests.cli.serving import SECONDS, Serving
 from tests.faults.programs import Birth, wait_for
 
@@ -271,7 +272,9 @@ def test_nonsense_gets_a_short_answer_and_the_end(
 
 def test_alive_is_said_while_every_thread_waits_for_the_database(call: Call, site: Serving) -> None:
     """And ready says that it is not, as soon as a thread is there to say it."""
-    fields = b"email=x%40voorbeeld.example"
+    token = re.search(r'name="token" value="(.*?)"', site.get("/nl/my-link"))
+    assert token
+    fields = f"token={token[1]}&{HONEYPOT}=x".encode()  # the trap counts who steps into it
     body = FORM + b"Content-Length: %d\r\n\r\n" % len(fields) + fields
     with contextlib.closing(sqlite3.connect(site.folder / "newsletter.db")) as database:
         database.execute("BEGIN IMMEDIATE")  # who writes waits

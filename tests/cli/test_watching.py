@@ -63,6 +63,7 @@ def test_a_keeper_follows_processes_messages_and_the_log(watched: Watched) -> No
         lambda: watched.value("newsletter_messages_total", **accepted) == 4,
         "the four sample readers",
     )
+    wait_for(lambda: serving.said.count('"started"') == PROCESSES, "both in the log")
     before = watched.pages()
     for _ in range(10):
         browser.get(f"{serving.url}/nl/")

@@ -19,6 +19,7 @@ from tests.relay import free_port
 
 NAME = "nieuws.example"
 CLIENT = "127.0.0.2"  # whom the proxy sees
+ELSEWHERE = 0  # port of the host with the items; 0: the example of it stays commented
 NGINX = """\
 daemon off;
 pid {folder}/nginx.pid;
@@ -148,7 +149,7 @@ def _nginx(front: Front) -> tuple[list[str], list[str]]:
     }.items():
         assert there in text
         text = text.replace(there, here)
-    (front.folder / "fiabel.conf").write_text(text)
+    (front.folder / "fiabel.conf").write_text(_elsewhere(text, "    #location ~", "    #}"))
     user = "root" if os.geteuid() == 0 else "nobody"
     (front.folder / "nginx.conf").write_text(NGINX.format(folder=front.folder, user=user))
     run = [program("nginx") or "", "-e", f"{front.folder}/early.log"]
@@ -166,10 +167,22 @@ def _caddy(front: Front) -> tuple[list[str], list[str]]:
     }.items():
         assert text.count(there) == 1
         text = text.replace(there, here)
-    (front.folder / "Caddyfile").write_text(text)
+    (front.folder / "Caddyfile").write_text(_elsewhere(text, "\t#@shelf", "\t#}"))
     caddy = program("caddy") or ""
     options = ["--adapter", "caddyfile", "--config", f"{front.folder}/Caddyfile"]
     return [caddy, "validate", *options], [caddy, "run", *options]
+
+
+def _elsewhere(text: str, first: str, last: str) -> str:
+    """With the example of another host's items, when ELSEWHERE says where that is."""
+    before, found, rest = text.partition(first)
+    example, end, after = (found + rest).partition(last)
+    assert found
+    assert end
+    if not ELSEWHERE:
+        return text
+    lines = (example + end).replace("#", "").replace("10.0.0.1:5000", f"127.0.0.1:{ELSEWHERE}")
+    return before + lines + after
 
 
 def _environ(front: Front) -> dict[str, str]:

@@ -154,23 +154,38 @@ def test_the_nightly_backup_as_its_unit_makes_it(site: Site) -> None:
     unit = DEPLOY / "systemd" / "newsletter-backup.service"
     folder = site.state / "backups"
     folder.mkdir()
-    (folder / "newsletter-old.db").touch()
-    os.utime(folder / "newsletter-old.db", (0, 0))
+    for old in ("newsletter-old.db", "content.tar.gz", "content-20250101T034000Z.tar.gz"):
+        (folder / old).touch()
+        os.utime(folder / old, (0, 0))
     lines = [*values(unit, "ExecStart"), *values(unit, "ExecStartPost")]
     assert len(lines) == 3
     start = _bare if cage.why_not() else cage.start
     for number, line in enumerate(lines):
         said = line.replace("/var/lib/fiabel", str(site.state))
         said = said.replace("/var/backups/fiabel", str(folder))
-        program, *arguments = shlex.split(said)
+        program, *arguments = shlex.split(said.replace("$$", "$").replace("%%", "%"))
         command = [*_program(), *arguments] if program == PROGRAM else [program, *arguments]
         output = site.root / f"backup{number}.txt"
         environ = {"PYTHONPATH": str(site.root / "srv/fiabel")}
         assert start(unit, command, site.state, environ, output).wait(60) == 0, output.read_text()
     assert "Read back" in (site.root / "backup0.txt").read_text()
     kinds = sorted(re.sub("[0-9]+", "0", one.name) for one in folder.iterdir())
-    assert kinds == ["content.tar.gz", "newsletter-0T0Z.db", "newsletter-0T0Z.db.sha0"]
+    assert kinds == ["content-0T0Z.tar.gz", "newsletter-0T0Z.db", "newsletter-0T0Z.db.sha0"]
     assert all(one.stat().st_mode & 0o077 == 0 for one in folder.glob("newsletter-*"))
+
+
+@pytest.mark.parametrize(("code", "known"), [(0, 0), (1, 0), (2, 1)])
+def test_a_text_that_somebody_saves_meanwhile_spoils_no_backup(
+    tmp_path: Path, code: int, known: int
+) -> None:
+    """What tar says then; and the old ones are deleted before it is asked."""
+    [find, tar] = values(DEPLOY / "systemd" / "newsletter-backup.service", "ExecStartPost")
+    assert find.startswith("/usr/bin/find ")
+    (tmp_path / "tar").write_text(f"#!/bin/sh\nexit {code}\n")
+    (tmp_path / "tar").chmod(0o755)
+    command = shlex.split(tar.replace("$$", "$").replace("%%", "%"))
+    environ = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    assert subprocess.run(command, env=environ, check=False).returncode == known
 
 
 def test_http_leads_to_https_and_the_headers_come_from_the_program(front: Front) -> None:
@@ -237,6 +252,26 @@ def _check_logs(front: Front, links: list[str]) -> None:
     assert CLIENT not in front.said
     if front.name == "nginx":
         assert re.search(r"(?m)^127\.0\.0\.0 \S+ POST /u 200 ", front.said)
+
+
+def test_no_visitor_chooses_the_reference_of_a_request(front: Front) -> None:
+    mine = "0123456789abcdef0123456789abcdef"
+    heard = front.ask("GET", "/nl/", headers={"X-Request-ID": mine}).headers["x-request-id"]
+    assert heard != mine
+    if front.name == "nginx":
+        wait_for(lambda: f" {heard}\n" in front.said, "the reference in nginx's log")
+
+
+def test_items_go_to_the_host_that_has_them(
+    front: Front, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commented example: here the host with the folder is away, and the rest goes on."""
+    monkeypatch.setattr(fronts, "ELSEWHERE", free_port())
+    with fronts.running(front.name, tmp_path, front.site) as elsewhere:
+        paths = ("/desk/items", "/desk/items/x", "/desk/issues/next/weekly", "/desk/issues/compile")
+        assert [elsewhere.ask("GET", path).status for path in paths] == [503] * len(paths)
+        for path in ("/desk/sign-in", "/desk/itemsx", "/nl/issues"):
+            assert elsewhere.ask("GET", path).status != 503, path
 
 
 def _link(relay: RelayLog, address: str) -> str | None:

@@ -1,5 +1,6 @@
 """The units, as systemd reads them."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from newsletter.cli import main
 from newsletter.cli.serve.server import GRACE
 from newsletter.settings import load
 from tests.deploy.cage import NEEDED
-from tests.deploy.files import PROGRAM, SERVICES, UNITS, values, words
+from tests.deploy.files import PROGRAM, SERVICES, UNITS, tracked, values, words
 
 SHARED = ("User", "UMask", "CapabilityBoundingSet", "SystemCallFilter", "ProtectSystem")
 EXPOSURE = 20  # tenths of `systemd-analyze security`; 96 is a service with no rule at all
@@ -76,3 +77,9 @@ def test_nobody_is_killed_while_the_relay_answers(tmp_path: Path) -> None:
             [seconds] = values(unit, "TimeoutStopSec")
             assert int(seconds) >= settings.grace_seconds + GRACE + 10
             assert values(unit, "KillMode") == ["mixed"]
+
+
+def test_the_papers_they_name_are_there() -> None:
+    for unit in UNITS:
+        named = re.findall(r"docs/[A-Z]+\.md", unit.read_text("utf-8"))
+        assert [name for name in named if name not in tracked()] == [], unit.name

@@ -15,11 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.settings import load
 from tests.deploy.files import DEPLOY
 
 MAKEFILE = """\
 setup:
-\t@mkdir -p .venv/bin && cp program .venv/bin/newsletter && ln -sf $(PYTHON) .venv/bin/python
+\t@mkdir -p .venv/bin && cp program .venv/bin/newsletter
+\t@printf '#!/bin/sh\\nexec "$(PYTHON)" "$$@"\\n' > .venv/bin/python && chmod +x .venv/bin/python
 """
 PROGRAM = """\
 #!/bin/sh
@@ -161,8 +163,20 @@ def test_a_backup_before_the_schema_and_a_restart_after_it(server: Server) -> No
     assert server.runs("previous") == "v1"
 
 
-def test_postgresql_s_server_goes_on_meanwhile(server: Server) -> None:
-    (server.root / "newsletter.env").write_text('DATABASE_URL="postgresql:///fiabel"\n')
+@pytest.mark.parametrize(
+    "line",
+    [
+        'DATABASE_URL="postgresql:///fiabel"',
+        "DATABASE_URL = 'postgresql:///fiabel'",
+        "export DATABASE_URL=postgresql:///fiabel # ours",
+        "DATABASE_URL=\nDATABASE_URL=postgresql:///fiabel",
+    ],
+)
+def test_postgresql_s_server_goes_on_meanwhile(server: Server, line: str) -> None:
+    file = server.root / "newsletter.env"
+    file.write_text(f"{line}\n")
+    settings = load(environ={}, env_file=file, INSTANCE_DIR=str(server.root / "instance"))
+    assert settings.database_url == "postgresql:///fiabel"
     done = at_v1(server).run("upgrade", "v2")
     assert "newsletter migrate --post" in done.stdout
     assert [call.partition(" ")[2].split()[0] for call in server.calls] == [

@@ -1,6 +1,9 @@
 """`newsletter adopt` and what people are shown: one sentence, wherever they look."""
 
 import json
+import mailbox
+import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,11 +14,22 @@ from newsletter import fence, journal
 from newsletter.cli import main
 from newsletter.db import Database
 from newsletter.doctor import outside
-from newsletter.models import Notice, NoticeKind, NoticeState, Role, Slot
+from newsletter.errors import TryLater
+from newsletter.models import (
+    Endpoint,
+    Event,
+    EventKind,
+    Notice,
+    NoticeKind,
+    NoticeState,
+    Role,
+    Slot,
+)
 from newsletter.recovery import adopting, replaying
 from newsletter.settings import Settings
 from newsletter.tokens import tokens_of
 from tests.desk.conftest import Desk, build_desk, desk
+from tests.fence.test_backup import leave
 from tests.fence.test_fence import go_back, raised
 
 __all__ = ["build_desk", "desk"]
@@ -56,6 +70,51 @@ def test_journals_of_other_hosts_are_taken_along(
     other.write_text(f"{datetime.now(UTC).isoformat(timespec='microseconds')} left {key}\n")
     done = json.loads(command.invoke(main, ["adopt", str(other), "--json"]).output)
     assert done["replayed"] == {"left": 1, "blocked": 0, "erased": 0}
+
+
+def test_what_is_no_journal_is_refused(
+    planned: Database, settings: Settings, command: CliRunner
+) -> None:
+    other = settings.instance_dir / "readers.csv"
+    other.write_text("email\nr7@voorbeeld.example\n")
+    done = command.invoke(main, ["adopt", str(other)])
+    assert done.exit_code == 1
+    assert "is no journal" in done.output
+
+
+def test_letters_and_events_alone_are_asked_about(
+    database: Database, settings: Settings, command: CliRunner
+) -> None:
+    raised(database, settings)
+    go_back(database)
+    now = datetime.now(UTC)
+    with database.write() as session:
+        kept: dict[str, Any] = {"kinds": "x", "with_address": False, "nonce": "n", "failures": 0}
+        endpoint = Endpoint(url="https://program.example", created_at=now, **kept)
+        session.add(endpoint)
+        session.flush()
+        waits: dict[str, Any] = {"kind": EventKind.LEFT, "attempts": 0, "at": now, "due_at": now}
+        session.add(Event(endpoint_id=endpoint.id, subscriber_id=1, **waits))
+    asked = command.invoke(main, ["adopt"])
+    assert asked.exit_code == 2, asked.output
+    assert "0 letters and 1 events" in asked.output
+    done = json.loads(command.invoke(main, ["adopt", "--withdraw", "--json"]).output)
+    assert done["adopted"]["events"] == 1
+    with database.read() as session:
+        assert session.query(Event).count() == 0
+
+
+def test_a_copy_empties_no_mailbox(
+    database: Database, settings: Settings, command: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raised(database, settings)
+    go_back(database)
+    letters = settings.instance_dir / "Maildir"
+    mailbox.Maildir(letters).add("Subject: out of the office\n\n")
+    monkeypatch.setenv("BOUNCE_MAILBOX", f"maildir:{letters}")
+    done = command.invoke(main, ["bounces", "fetch"])
+    assert "newsletter adopt" in done.output
+    assert len(mailbox.Maildir(letters)) == 1
 
 
 def test_withdrawing_drops_letters_and_passes_slots_over(
@@ -103,3 +162,48 @@ def test_the_desk_and_the_doctor_say_it_in_one_sentence(desk: Desk) -> None:
     with desk.database.write() as session:
         fence.adopt(session, desk.settings)
     assert [one.grade for one in outside.lines(desk.settings, desk.database)] == ["ok", "ok"]
+
+
+def test_files_of_root_have_lines_of_their_own(
+    planned: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raised(planned, settings)
+    month = journal.file(settings, datetime.now(UTC))
+    month.parent.mkdir()
+    month.touch()
+    may = os.access
+    monkeypatch.setattr(
+        "os.access", lambda one, how: may(one, how) and (one, how) != (month, os.W_OK)
+    )
+    home, written = outside.lines(settings, planned)
+    assert (home.grade, written.grade) == ("ok", "fail")
+    assert str(month) in written.said
+    (settings.outside_dir / "fence").unlink()
+    (settings.outside_dir / "fence").mkdir()  # as one that cannot be read, whoever runs the test
+    first = outside.lines(settings, planned)[0]
+    assert (first.name, first.grade) == ("fence", "fail")
+    assert "cannot be read" in first.said
+
+
+def test_a_folder_that_cannot_be_made_is_said_in_a_sentence(
+    planned: Database, settings: Settings
+) -> None:
+    away = replace(settings, outside_dir=settings.instance_dir / "gone")
+    away.outside_dir.symlink_to(settings.instance_dir / "nowhere")
+    with pytest.raises(TryLater, match="OUTSIDE_DIR"):
+        raised(planned, away)
+
+
+def test_what_root_makes_outside_belongs_to_the_service(
+    planned: Database, settings: Settings, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the service could read neither fence nor journal after one command of root."""
+    given = list[tuple[int, int]]()
+    service = settings.instance_dir.stat()
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("os.chown", lambda _file, *owner: given.append(owner))
+    away = replace(settings, outside_dir=settings.outside_dir / "a" / "b")
+    leave(planned, away, 1, now)
+    raised(planned, away)
+    assert given == [(service.st_uid, service.st_gid)] * len(given)
+    assert len(given) >= 5, "three folders and two files"

@@ -1,5 +1,7 @@
 """Backups: made under way, read back, put back; and what then happened since happens again."""
 
+import os
+import signal
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,12 +12,14 @@ import pytest
 from sqlalchemy import select, text
 
 from newsletter import journal, suppression
-from newsletter.db import Database, connect
-from newsletter.errors import AdoptFirst, FixRequest
+from newsletter.cli.office import tidy
+from newsletter.db import CLOCK_LOCK, Database, connect
+from newsletter.delivery import ledger
+from newsletter.errors import AdoptFirst, FixRequest, FixSettings
 from newsletter.jobs import tasks
 from newsletter.jobs.timetable import Clock
 from newsletter.models import Notice, Subscriber, SubscriberState, SuppressionReason
-from newsletter.recovery import copying, restoring
+from newsletter.recovery import archives, copying, living, restoring
 from newsletter.settings import Settings
 from newsletter.subscribers import leaving, privacy
 from newsletter.tokens import tokens_of
@@ -167,6 +171,41 @@ def test_who_left_since_leaves_again_and_who_came_back_stays(
         assert session.scalars(select(Notice)).all() == [], "nobody is told a second time"
 
 
+def test_a_forgotten_suppression_stays_forgotten_and_mails_nobody(
+    planned: Database, settings: Settings, tmp_path: Path, now: datetime
+) -> None:
+    made = backup(planned, settings, tmp_path, now)
+    with planned.write() as session:
+        first = session.query(Subscriber).filter_by(canonical=reader(1)).one()
+        privacy.erase(session, settings, first, now + HOUR)
+        bounced = SuppressionReason.BOUNCED
+        privacy.suppress(session, settings, "else@where.example", bounced, now + HOUR)
+    gone = [reader(1), "else@where.example"]
+    with planned.write() as session:
+        for one in gone:
+            assert suppression.forget(session, tokens_of(settings), one)
+        journal.write(session, settings, "forgotten", [*gone, reader(5)], now + 2 * HOUR)
+    for _time in range(2):  # what a replay writes says the same
+        restoring.restore(settings, made.file, now + 3 * HOUR, force=True)
+        planned.engine.dispose()
+        assert state(planned, 1) is None, "older than the erasure: erased again"
+        assert state(planned, 5) is ACTIVE, "there was nothing before it"
+        with planned.read() as session:
+            assert suppression.listed(session) == []
+        now += HOUR
+
+
+def test_a_process_that_is_ended_leaves_no_half_backup(
+    planned: Database, settings: Settings, tmp_path: Path, now: datetime
+) -> None:
+    def end(_done: int, _all: int) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit), tidy():
+        copying.make(planned, settings, tmp_path / "b", now, end)
+    assert list(tmp_path.glob(".b*")) == list(tmp_path.glob("b*")) == []
+
+
 def test_the_journal_holds_no_address(planned: Database, settings: Settings) -> None:
     now = datetime.now(UTC)
     with planned.write() as session:
@@ -241,4 +280,57 @@ def test_a_database_that_runs_is_not_restored_over(
     with pytest.raises(FixRequest, match="stop it"):
         restoring.restore(settings, made.file, now, force=True)
     clock.stop()
+    with planned.write() as session:
+        lease = ledger.take_lease(session, settings, "host2:7", datetime.now(UTC))
+    with pytest.raises(FixRequest, match="host2:7 mails"):
+        restoring.restore(settings, made.file, now, force=True)
+    with planned.write() as session:
+        session.execute(text("DELETE FROM leases WHERE id = :id"), {"id": lease})
     restoring.restore(settings, made.file, now, force=True)
+
+
+@pytest.mark.postgresql
+@pytest.mark.sqlite("not both: its kind is said below")
+@pytest.mark.parametrize("database_kind", ["postgresql"])
+def test_hosts_elsewhere_are_seen(planned: Database, settings: Settings) -> None:
+    assert living.look(planned, settings) == []
+    with planned.write() as session:
+        session.execute(text("INSERT INTO procrastinate_workers DEFAULT VALUES"))
+    with planned.engine.connect() as elsewhere:
+        elsewhere.execute(text("SELECT pg_advisory_lock(:clock)"), {"clock": CLOCK_LOCK})
+        worker, clock = living.look(planned, settings)
+        elsewhere.execute(text("SELECT pg_advisory_unlock_all()"))
+    assert "newsletter worker" in worker
+    assert "newsletter serve" in clock
+
+
+@pytest.mark.postgresql
+@pytest.mark.sqlite("not both: its kind is said below")
+@pytest.mark.parametrize("database_kind", ["postgresql"])
+@pytest.mark.parametrize("trouble", ["no program", "damaged", "interrupted"])
+def test_a_restore_that_ends_half_way_leaves_all_as_it_was(
+    planned: Database,
+    settings: Settings,
+    tmp_path: Path,
+    now: datetime,
+    trouble: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = backup(planned, settings, tmp_path, now)
+    if trouble == "no program":
+        monkeypatch.setenv("PATH", "")
+    elif trouble == "damaged":
+        (tmp_path / f"{made.file.name}.sha256").unlink()
+        made.file.write_bytes(made.file.read_bytes()[:2000])
+    else:
+
+        def interrupt(*_anything: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(archives, "restore", interrupt)
+    with pytest.raises((FixSettings, FixRequest, KeyboardInterrupt)):
+        restoring.restore(settings, made.file, now, force=True)
+    with planned.read() as session:
+        assert session.execute(text("SELECT count(*) FROM deliveries")).scalar() == 25
+        kept = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'before_%'"
+        assert session.execute(text(kept)).scalar() == 0

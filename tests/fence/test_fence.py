@@ -229,7 +229,7 @@ def withdrawn(planned: Database, settings: Settings) -> Iterator[Session]:
     raised(planned, settings)
     go_back(planned)
     with planned.read() as session:
-        found = adopting.look(session, settings)
+        found = adopting.look(session, settings, datetime.now(UTC))
     assert found
     assert (found.ahead, found.open, found.issues[0].number) == (1, 25, 1)
     done = adopt(planned, settings)

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Browser, BrowserContext, Page
 from sqlalchemy import update
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from newsletter import suppression
 from newsletter.app import Site, create_app
@@ -24,6 +25,7 @@ from newsletter.settings import Settings, load
 from newsletter.subscribers import work
 from newsletter.subscribers.preferences import choice
 from newsletter.tokens import Purpose, Tokens
+from newsletter.web import watching
 from newsletter.web.answers import HONEYPOT
 from tests import shared
 from tests.postgres import copy_rows
@@ -109,6 +111,12 @@ def withdraw(session: Session, slug: str, at: datetime | None = None) -> None:
     found = update(ItemNumber).where(ItemNumber.slug == slug)
     session.execute(found.values(withdrawn_at=at or datetime.now(UTC)))
     searching.forget(session, {slug})
+
+
+def headers_of(answer: TestResponse) -> tuple[tuple[str, str], ...]:
+    """All but the second, and the reference, which each request gets by chance."""
+    passing = {"Date", watching.HEADER}
+    return tuple(sorted(one for one in answer.headers if one[0] not in passing))
 
 
 Build = Callable[..., World]

@@ -1,0 +1,47 @@
+"""Who works at a database right now, on whichever host: a restore would pull it from under them."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import inspect, select, text
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.orm import Session
+
+from newsletter.db import CLOCK_LOCK, Database
+from newsletter.models import Lease
+from newsletter.recovery import copying
+from newsletter.settings import Settings
+
+LEASES, WORKERS = "leases", "procrastinate_workers"
+BEATING = """
+SELECT 1 FROM procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => :seconds)
+"""
+
+
+def look(database: Database, settings: Settings) -> list[str]:
+    """In words, each with its host where it is known. A database that cannot be read says nothing:
+    that is what a backup is for."""
+    if database.engine.name == "sqlite" and not copying.path_of(settings).exists():
+        return []
+    try:
+        with database.read() as session:
+            return _look(session, settings)
+    except DatabaseError:
+        return []
+
+
+def _look(session: Session, settings: Settings) -> list[str]:
+    there = set(inspect(session.connection()).get_table_names())
+    found = list[str]()
+    if LEASES in there:
+        live = select(Lease).where(Lease.expires_at > datetime.now(UTC)).order_by(Lease.id)
+        for one in session.scalars(live):
+            found.append(f"{one.owner} mails (its lease ends {one.expires_at:%H:%M:%S} UTC)")
+    if session.get_bind().dialect.name != "postgresql":
+        return found
+    seconds = {"seconds": settings.lease_seconds}
+    if WORKERS in there and session.execute(text(BEATING), seconds).first():
+        found.append("a `newsletter worker` lives")
+    clock = {"clock": CLOCK_LOCK}
+    if session.scalar(text("SELECT pg_try_advisory_xact_lock(:clock)"), clock) is False:
+        found.append("`newsletter serve` runs the clock on some host")
+    return found
