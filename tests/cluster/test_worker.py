@@ -107,6 +107,7 @@ def test_what_does_not_end_holds_it_up_no_longer_than_the_grace_time(
         worker.stop()
         ended = await work
         go_on.set()
+        worker.leadership.end()  # which goes with the process, else
         return ended
 
     database = connect(many.database_url)
