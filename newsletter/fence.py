@@ -7,7 +7,9 @@ says besides where the database is at home. docs/RECOVERY.md tells what cannot b
 
 A database on SQLite is at home on one machine, at one path, in one file. One on PostgreSQL is at
 home in one database of one server, on one timeline; each host of many has a file of its own, and a
-new one joins without a person. Only this file writes `fence`.
+new one joins without a person while another works there. A host whose file is ahead marks the row,
+so that all are held. Each host raises the counter every minute (`keep`), so that whatever database
+is put back between two issues is behind, too. Only this file writes `fence`.
 """
 
 import contextlib
@@ -18,13 +20,13 @@ import os
 import secrets
 import socket
 import tempfile
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, bindparam, text, update
-from sqlalchemy.orm import Session
+from sqlalchemy import URL, Connection, bindparam, select, text, update
+from sqlalchemy.orm import Session, aliased
 
 from newsletter import owners
 from newsletter.db import Database, insertion, with_commit
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 NAME = "fence"
 AWAY = "away"  # begins the identity of a copy that is at home nowhere
 LEAP = 1_000_000_000  # when it is adopted: past the files of all hosts
+WORKING = timedelta(minutes=3)  # since the counter was raised: some host works there
 LINEAGE, DIGITS = 32, 20  # characters in the file
 MACHINE_FILES = ("/etc/machine-id", "/var/lib/dbus/machine-id")
 # Rights that a role of PostgreSQL may lack with some providers; what it may not ask is left out.
@@ -46,11 +49,18 @@ ASKED = {
 }
 
 
+_before = aliased(Fence)  # on PostgreSQL, the row as it was before
 # Built once: it runs with each batch that is claimed.
 RAISE = (
     update(Fence)
     .values(counter=Fence.counter + 1, host=bindparam("name"), raised_at=bindparam("now"))
-    .returning(Fence.lineage, Fence.counter, Fence.identity)
+    .returning(
+        Fence.lineage,
+        Fence.counter,
+        Fence.identity,
+        Fence.host,
+        select(_before.raised_at).where(_before.id == 1).scalar_subquery(),
+    )
 )
 RESTORED = Said("de databank is een teruggezette reservekopie")
 MOVED = Said("de databank is een kopie, of verhuisd van een andere machine of plaats")
@@ -118,7 +128,38 @@ def require(session: Session, settings: Settings) -> None:
 def require_home(database: Database, settings: Settings) -> None:
     """The same, in a session of its own."""
     with database.read() as session:
-        require(session, settings)
+        held = look(session, settings)
+    if held:
+        if held.ahead:
+            _hold_all(database, settings)
+        raise AdoptFirst(held.said)
+
+
+def keep(database: Database, settings: Settings, *, raising: bool, anyhow: bool) -> None:
+    """What each host does regularly: raise the counter and note it; or hold all hosts, when the
+    file is ahead. `anyhow`: also before anything was sent. Raises TryLater."""
+    with database.read() as session:
+        held, row = look(session, settings), stand(session)
+    if held and held.ahead:
+        _hold_all(database, settings)
+    if held or not raising or not (anyhow or (row and row.identity)):
+        return
+    try:
+        with database.write() as session:
+            mark = advance(session.connection(), settings)
+        note(settings, mark)
+    except OSError as error:
+        raise TryLater(f"The fence (OUTSIDE_DIR) cannot be written now: {error}.") from error
+
+
+def _hold_all(database: Database, settings: Settings) -> None:
+    """Say in the row that the database went back, for hosts whose files do not know."""
+    noted = _noted(settings)
+    with database.write() as session:
+        row = session.get(Fence, 1, with_for_update=True)  # an adoption meanwhile counts
+        ahead = noted and row and noted.lineage == row.lineage and noted.counter > row.counter
+        if row and ahead and not (row.identity or "").startswith(AWAY):
+            row.identity = f"{AWAY} behind the file of {_host()}"
 
 
 def stand(session: Session) -> Stand | None:
@@ -131,7 +172,7 @@ def advance(connection: Connection, settings: Settings) -> Mark:
     """Raise the counter, last in a transaction, since others wait for its row. Once that is
     committed, `note` what it returns. Raises AdoptFirst when everything is held."""
     row, home = _raise(connection), _home(connection, settings)
-    before = Stand(row.lineage, row.counter - 1, row.identity)
+    before = replace(row, counter=row.counter - 1)
     if held := _judge(before, _noted(settings), home):
         raise AdoptFirst(held.said)
     if row.identity is None:
@@ -223,9 +264,14 @@ def _judge(row: Stand, noted: Mark | None, home: _Home) -> Held | None:
         why = RESTORED
     elif row.identity != home.identity:
         why = MOVED
-    elif not (home.shared or ours):
+    elif not (ours or (home.shared and _works(row))):
         why = OTHER if foreign else MISSING
     return Held(why) if why else None
+
+
+def _works(row: Stand) -> bool:
+    """Did some host raise the counter just now? One without a file may then join it."""
+    return row.raised_at is not None and abs(datetime.now(UTC) - row.raised_at) < WORKING
 
 
 # --- where the database is at home ----------------------------------------------------------------
@@ -240,7 +286,7 @@ def _home(connection: Connection, settings: Settings) -> _Home:
 
 
 def _question(connection: Connection) -> str:
-    """Server, database, table (restoring a dump makes another one) and timeline."""
+    """Database, table (restoring a dump makes another one), port, server and timeline."""
     url = connection.engine.url
     if url not in _questions:
         may = text("SELECT has_function_privilege(:name, 'execute')")
@@ -248,7 +294,7 @@ def _question(connection: Connection) -> str:
             part for name, part in ASKED.items() if connection.execute(may, {"name": name}).scalar()
         ]
         own = "(SELECT oid::text FROM pg_database WHERE datname = current_database())"
-        parts = [own, "'fence'::regclass::oid::text", *asked]
+        parts = [own, "'fence'::regclass::oid::text", "current_setting('port')", *asked]
         _questions[url] = f"SELECT concat_ws(' ', {', '.join(parts)})"
     return _questions[url]
 

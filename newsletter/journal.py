@@ -103,6 +103,11 @@ def files(settings: Settings) -> list[Path]:
     return sorted(folder(settings).glob("*.log"))
 
 
+def octets(settings: Settings) -> int:
+    """How much there is on this host; it only grows."""
+    return sum(path.stat().st_size for path in files(settings))
+
+
 def read(paths: Collection[Path]) -> Iterator[Line]:
     """Lines of some files; half a line (a power cut) says nothing. Raises FixRequest."""
     for path in paths:

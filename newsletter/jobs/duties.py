@@ -19,6 +19,7 @@ from newsletter.delivery.breaker import Breaker
 from newsletter.errors import NewsletterError
 from newsletter.jobs import counting, nightly, reclaiming, reports, seeds, sharing, tasks, telling
 from newsletter.jobs.mailboxes import Postbox
+from newsletter.jobs.raising import Raiser
 from newsletter.settings import Settings
 from newsletter.settings.mailboxes import Maildir
 from newsletter.tracing import bound, reference
@@ -34,6 +35,7 @@ REMIND_SECONDS = 60
 SEAL_SECONDS = 60
 WEIGH_SECONDS = 60
 LOG_SECONDS = 60
+FENCE_SECONDS = 5
 SEED_SECONDS = 60
 COUNT_SECONDS = 45  # totals on the desk are never older than a minute
 PURGE_SECONDS = 3600
@@ -79,6 +81,7 @@ class Duties:
         self.stopping = threading.Event()
         self.breaker = Breaker(settings)
         self.postbox = Postbox(settings)
+        self.raiser = Raiser(settings, database)
         self._last_problem: dict[str, str] = {}
         self._rest_until: dict[str, float] = {}
 
@@ -150,6 +153,10 @@ class Duties:
     def note_log(self) -> None:
         """Note how far the log of changes goes, on this host."""
         nightly.note_log(self.database, self.settings)
+
+    def raise_fence(self) -> None:
+        """Raise the fence, on this host: every minute, and soon after somebody left."""
+        self.raiser.turn()
 
     def count(self) -> None:
         """Make the desk's figures anew."""
@@ -235,6 +242,7 @@ def duties(settings: Settings) -> list[Duty]:
         Duty(REMIND_SECONDS, Where.CHORES, Duties.remind),
         Duty(SEAL_SECONDS, Where.CHORES, Duties.seal),
         Duty(LOG_SECONDS, Where.HOST, Duties.note_log),
+        Duty(FENCE_SECONDS, Where.HOST, Duties.raise_fence),
         Duty(COUNT_SECONDS, Where.CHORES, Duties.count),
         Duty(WEIGH_SECONDS, Where.CHORES, Duties.weigh),
         Duty(

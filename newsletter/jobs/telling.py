@@ -5,6 +5,7 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from time import monotonic
 
 from newsletter import audit, fence
 from newsletter.db import Database
@@ -16,6 +17,7 @@ from newsletter.tokens import tokens_of
 
 log = logging.getLogger(__name__)
 AT_ONCE = 8  # endpoints that are told at the same time
+TURN = 15  # seconds after which an endpoint begins nothing more, until the others had their turn
 BATCH = 500
 
 
@@ -71,8 +73,9 @@ def _posted(
 ) -> tuple[list[Result], list[Letter]]:
     """What became of the letters, and those that were not posted."""
     results: list[Result] = []
+    until = monotonic() + TURN
     for place, letter in enumerate(letters):
-        if stop.is_set() or (results and not results[-1].taken):
+        if stop.is_set() or monotonic() > until or (results and not results[-1].taken):
             return results, letters[place:]
         outcome = posting.post(letter, utcnow(), inside=settings.endpoints_inside)
         results.append(Result(letter, outcome))

@@ -46,6 +46,7 @@ class Clock(Duties):
         self.stopping.set()
         with contextlib.suppress(Exception):
             self._scheduler.shutdown(wait=True)
+        self.raiser.end()
         self.leadership.end()
 
     def tick(self) -> None:

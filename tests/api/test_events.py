@@ -22,8 +22,8 @@ from newsletter.models import (
     SubscriberState,
     SuppressionReason,
 )
-from newsletter.programs import endpoints, events
-from newsletter.programs.events import Result
+from newsletter.programs import endpoints, events, posting
+from newsletter.programs.events import Letter, Result
 from newsletter.subscribers import blocking, confirming, leaving, privacy, undoing
 from newsletter.subscribers.leaving import Wish
 from newsletter.tokens import Purpose, tokens_of
@@ -187,6 +187,28 @@ def test_what_is_not_taken_comes_again_later_under_the_same_name(
     with site.database.read() as session:
         endpoint = session.scalars(select(Endpoint)).one()
     assert (endpoint.failures, endpoint.outcome, endpoint.rest_until) == (0, "204", None)
+
+
+def test_a_slow_endpoint_leaves_the_others_their_turn(
+    site: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, posted = [0.0], list[str]()
+
+    def post(letter: Letter, _now: datetime, *, inside: bool) -> str:
+        clock[0] += 14
+        posted.append(letter.url[8])
+        return "204"
+
+    monkeypatch.setattr(telling, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(posting, "post", post)
+    monkeypatch.setattr(telling, "AT_ONCE", 1)
+    listen(site, "https://a.voorbeeld.be/", LEFT)
+    listen(site, "https://b.voorbeeld.be/", LEFT)
+    wishes = [Wish(site.add(name, SubscriberState.ACTIVE).id, "page") for name in "vwxyz"]
+    with site.database.write() as session:
+        leaving.leave_all(session, site.settings, wishes, NOW)
+    assert tell(site) == 10
+    assert "".join(posted) == "aabbaabbab"
 
 
 def test_a_redirect_is_not_followed(site: World, other: Receiver) -> None:

@@ -1,5 +1,6 @@
 """docs/DEPLOY.md and docs/INSTALLEREN.md: what they name is there, and both say the same."""
 
+import os
 import re
 import shlex
 import shutil
@@ -106,7 +107,32 @@ def test_the_wrapper_gives_words_on_as_they_are(tmp_path: Path) -> None:
     words = ["editors", "create", "a@b.be", "--name", "Jan de Wit"]
     shell = shutil.which("sh")
     assert shell
+    command = [shell, str(tmp_path / "newsletter"), *words]
+    (tmp_path / "mine").mkdir()
     done = subprocess.run(
-        [shell, str(tmp_path / "newsletter"), *words], capture_output=True, text=True, check=True
+        command, cwd=tmp_path / "mine", capture_output=True, text=True, check=True
     )
-    assert done.stdout == f"{tmp_path}/current\n" + "".join(f"<{word}>" for word in words)
+    assert done.stdout == f"{tmp_path}/mine\n" + "".join(f"<{word}>" for word in words)
+    if os.geteuid() == 0:  # a folder that only root may enter, such as /root
+        (tmp_path / "mine").chmod(0o700)
+        [run] = re.findall(r"(?m)^run='(.*)'$", wrapper)
+        nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        closed = [*nobody, shell, "-c", run.replace(f"{tmp_path}/current", "/usr"), "sh", "pwd"]
+        done = subprocess.run(
+            closed, cwd=tmp_path / "mine", capture_output=True, text=True, check=True
+        )
+        assert done.stdout == "/usr\n"
+
+
+def test_what_is_typed_is_installed_and_names_are_those_of_the_zone() -> None:
+    script = "\n".join(BLOCK.findall(TEXTS[0]))
+    [installed] = [line for line in script.split("\n") if "--no-install-recommends" in line]
+    for program in ("git", "make", "nginx", "postfix", "certbot", "openssl", "curl"):
+        assert re.search(rf"(?m)^{program} ", script), program
+        assert program in installed.split(), program
+    doctor = (config.PROJECT_DIR / "docs/DOCTOR.md").read_text("utf-8")
+    main = (DEPLOY / "postfix" / "main.cf").read_text("utf-8")
+    [host] = re.findall(r"(?m)^myhostname = (.*)$", main)
+    assert f"IN PTR {host}.\n" in doctor
+    assert f"IN MX 10 {host}.\n" in doctor
+    assert ("AAAA" in doctor) is ("inet_protocols = ipv4" not in main)

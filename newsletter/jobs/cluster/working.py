@@ -76,6 +76,7 @@ class Worker:
         done, late = await asyncio.wait(working, timeout=grace)
         if not late:
             await connector.close_async()
+            await asyncio.to_thread(self.duties.raiser.end)
             self.leadership.end()
         for task in done:
             if not task.cancelled() and (error := task.exception()):
