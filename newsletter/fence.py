@@ -274,9 +274,6 @@ def _works(row: Stand) -> bool:
     return row.raised_at is not None and abs(datetime.now(UTC) - row.raised_at) < WORKING
 
 
-# --- where the database is at home ----------------------------------------------------------------
-
-
 def _home(connection: Connection, settings: Settings) -> _Home:
     if connection.dialect.name == "postgresql":
         return _Home(str(connection.execute(text(_question(connection))).scalar()), shared=True)
@@ -310,9 +307,6 @@ def _machine(chosen: str) -> str:
         with contextlib.suppress(OSError):
             found = found or Path(file).read_text("ascii").strip()
     return hashlib.sha256(b"newsletter/" + found.encode()).hexdigest()[:16]
-
-
-# --- the file -------------------------------------------------------------------------------------
 
 
 def _file(settings: Settings) -> Path:

@@ -1,5 +1,7 @@
 """Who works at a database right now, on whichever host: a restore would pull it from under them."""
 
+import os
+import socket
 from datetime import UTC, datetime
 
 from sqlalchemy import inspect, select, text
@@ -34,7 +36,7 @@ def _look(session: Session, settings: Settings) -> list[str]:
     found = list[str]()
     if LEASES in there:
         live = select(Lease).where(Lease.expires_at > datetime.now(UTC)).order_by(Lease.id)
-        for one in session.scalars(live):
+        for one in filter(_may_live, session.scalars(live)):
             found.append(f"{one.owner} mails (its lease ends {one.expires_at:%H:%M:%S} UTC)")
     if session.get_bind().dialect.name != "postgresql":
         return found
@@ -45,3 +47,17 @@ def _look(session: Session, settings: Settings) -> list[str]:
     if session.scalar(text("SELECT pg_try_advisory_xact_lock(:clock)"), clock) is False:
         found.append("`newsletter serve` runs the clock on some host")
     return found
+
+
+def _may_live(lease: Lease) -> bool:
+    """A process of this host that was killed keeps its lease for a while."""
+    host, _colon, pid = lease.owner.rpartition(":")
+    if host != socket.gethostname() or not pid.isdecimal():
+        return True
+    try:
+        os.kill(int(pid), 0)  # only asks
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
