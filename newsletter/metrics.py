@@ -43,7 +43,7 @@ PARTS = ("site", "desk", "api", "one-click", "webhooks", "static", "watch")
 ANSWERS = ("2xx", "3xx", "4xx", "5xx")
 TASKS = (
     *("settle_signups", "carry_notices", "tell", "deliver", "advance_issues", "take_over"),
-    "tell_of_slots",
+    *("tell_of_slots", "raise_fence"),
     *("compile_due", "share", "remind", "seal", "note_log", "tick", "count", "weigh", "fetch"),
     *("look_at_seeds", "seal_missed", "purge", "forget_old"),
 )
