@@ -10,6 +10,7 @@ import itertools
 import os
 import re
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,12 +20,12 @@ from email.message import Message
 from functools import cached_property
 from pathlib import Path
 
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from newsletter.errors import FixSettings
 
 FOLDER = "mail"  # below INSTANCE_DIR
+READY_SECONDS = 10.0  # to begin
 HEAD_BYTES = 64 * 1024  # headers longer than this are cut in the list
 KEY = re.compile(r"[0-9]{20}\.[0-9]{1,10}_[0-9]{1,10}\.catcher")
 
@@ -157,15 +158,32 @@ class Catcher:
 
     def __init__(self, store: Store, listener: socket.socket) -> None:
         """`listener` is of `listen`; it is not closed here, so that another process may go on."""
-        self._controller = _Controller(_Keeper(store), listener)
+        self._keeper, self._listener = _Keeper(store), listener
+        self._ready, self._end = threading.Event(), asyncio.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
     def start(self) -> None:
-        """Take mail from now on."""
-        self._controller.start()
+        """Take mail from now on. Several processes may: aiosmtpd's own controller would wait until
+        this very one was asked, and give up."""
+        self._thread.start()
+        self._ready.wait(READY_SECONDS)
 
     def stop(self) -> None:
         """Drop what is open and end the thread."""
-        self._controller.stop(no_assert=True)
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join()
+
+    async def _serve(self) -> None:
+        self._loop = loop = asyncio.get_running_loop()
+
+        def protocol() -> SMTP:
+            return SMTP(self._keeper, enable_SMTPUTF8=True, hostname="localhost", loop=loop)
+
+        # asyncio closes the socket it serves; the copy keeps ours open for the next process.
+        server = await loop.create_server(protocol, sock=self._listener.dup())
+        self._ready.set()
+        await self._end.wait()
+        server.close()
 
 
 def listen(port: int) -> socket.socket:
@@ -196,17 +214,6 @@ class _Keeper:
         except OSError as error:
             return f"452 4.3.1 The catcher could not keep this mail: {error.strerror}"
         return f"250 2.0.0 OK: kept as {key}"
-
-
-class _Controller(Controller):
-    def __init__(self, handler: _Keeper, listener: socket.socket) -> None:
-        self._listener = listener
-        host, port = listener.getsockname()
-        super().__init__(handler, hostname=host, port=port, server_hostname="localhost")
-
-    async def _create_server(self) -> asyncio.Server:
-        # asyncio closes the socket it serves; the copy keeps ours open for the next process.
-        return await self.loop.create_server(self._factory_invoker, sock=self._listener.dup())
 
 
 def _split(data: bytes) -> tuple[tuple[str, str], bytes]:

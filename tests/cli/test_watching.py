@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from newsletter.cli.demo import browser
 from newsletter.cli.demo.server import free_ports
 from tests.cli.serving import Serving
-from tests.faults.programs import wait_for
+from tests.faults.programs import Fresh, wait_for
 
 PROCESSES = 2
 pytestmark = pytest.mark.sqlite("figures of processes do not depend on the database")
@@ -45,11 +45,12 @@ class Watched:
         return self.value("newsletter_request_seconds_count", part="site", answer="2xx")
 
 
+# From nothing: what is counted stands in memory that forks share.
 @pytest.fixture
 def watched(serve_migrated: Callable[..., Serving]) -> Watched:
     (port,) = free_ports(1)
     environ = {"WEB_PROCESSES": str(PROCESSES), "METRICS_PORT": str(port), "LOG_FORMAT": "json"}
-    watched = Watched(serve_migrated(**environ).until_running(), port)
+    watched = Watched(serve_migrated(born=Fresh(), **environ).until_running(), port)
     wait_for(lambda: len(watched.serving.children()) == PROCESSES, "all processes")
     wait_for(lambda: watched.get("/readyz").status_code == 200, "readiness")
     return watched
@@ -76,6 +77,7 @@ def test_a_keeper_follows_processes_messages_and_the_log(watched: Watched) -> No
     browser.get(f"{serving.url}/nl/")
     assert watched.pages() - before == 11
     wait_for(lambda: watched.get("/readyz").json()["checks"]["clock"] == "ok", "a new leader")
+    wait_for(lambda: serving.said.count('"started"') > PROCESSES, "its start in the log")
     serving.process.signal(signal.SIGTERM)
     serving.process.wait()
     _read_the_log(serving)

@@ -27,7 +27,7 @@ SERVER = "-c tcp_user_timeout=1500 -c tcp_keepalives_idle=1 -c tcp_keepalives_in
 SERVER += " -c tcp_keepalives_count=1 -c client_connection_check_interval=1000"
 QUICK = "connect_timeout=2&tcp_user_timeout=1500&keepalives_idle=1&keepalives_interval=1"
 QUICK += f"&keepalives_count=1&options={quote(SERVER)}"
-ALONE = 60.0  # seconds that an issue takes one host while the other is in trouble
+ALONE = 150.0  # seconds that an issue takes one host while the other is in trouble
 LEASES = "SELECT count(*) FROM leases"
 STUCK = "SELECT count(*) FROM leases WHERE expires_at < now()"
 

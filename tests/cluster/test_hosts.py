@@ -9,6 +9,7 @@ from tests.faults.programs import Forked
 pytestmark = [pytest.mark.postgresql, pytest.mark.skipif(bool(missing()), reason=missing())]
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("fault", ["database"])
 def test_a_host_in_trouble_and_back(birth: Forked, fault: str) -> None:
     """`make chaos` has the others, with 10,000 readers; here the rights are looked for, and the

@@ -113,6 +113,7 @@ def write_an_item(page: Page) -> None:
     page.get_by_label("Samenvatting").fill(
         "De bronnen boven Sokone staan nu achter een haag, en het water komt tot in het dorp."
     )
+    page.wait_for_load_state()  # the script knows the keys
     body = page.locator("#body")
     body.fill("Zes vrijwilligers plantten in oktober de laatste ")
     page.keyboard.press("Control+b")
