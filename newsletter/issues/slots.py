@@ -90,8 +90,8 @@ def _note_missed(
 
 
 def come(session: Session, settings: Settings, now: datetime) -> list[str]:
-    """The cadences of which a slot has come and was not run."""
-    return [one for one in settings.cadences if due(session, settings, one, now) is not None]
+    """The cadences of which a slot has come and was not run. Reads only."""
+    return [one for one in settings.cadences if has_come(session, settings, one, now)]
 
 
 def pass_over(session: Session, settings: Settings, now: datetime) -> list[str]:

@@ -72,6 +72,17 @@ def test_asleep_over_several_slots_runs_the_last_only(
     assert slots.due(session, settings, "weekly", later) is None
 
 
+def test_to_ask_which_slots_have_come_writes_nothing(
+    session: Session, settings: Settings, now: datetime
+) -> None:
+    """Who only asks, before a copy is adopted, tells no editor of what the clock slept through."""
+    settings = replace(settings, cadences={"monthly": "0 9 * * *", "weekly": "0 9 * * mon"})
+    slots.due(session, settings, "monthly", now)
+    before = session.query(Slot).count()
+    assert slots.come(session, settings, now + timedelta(days=5)) == ["monthly"]
+    assert (session.query(Slot).count(), session.query(Notice).count()) == (before, 0)
+
+
 def test_a_clock_set_back_runs_nothing_again(
     session: Session, settings: Settings, now: datetime
 ) -> None:
