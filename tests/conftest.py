@@ -63,16 +63,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """What uses a database runs on both kinds; so does what asks for an empty one.
+    """What uses a database runs on both kinds; so does what asks for an empty one. The markers
+    `sqlite` and `postgresql` leave one of them.
 
     Pages in a browser (marker `browser`) have a database of their own, on SQLite: they take
     a minute and a half, and what they look at does not depend on it.
     """
     if not {"database", "empty_url"} & set(metafunc.fixturenames):
         return
-    if not metafunc.definition.get_closest_marker("sqlite"):
-        postgresql = pytest.param("postgresql", marks=pytest.mark.postgresql)
-        metafunc.parametrize("database_kind", ["sqlite", postgresql])
+    if metafunc.definition.get_closest_marker("sqlite"):
+        return
+    postgresql = pytest.param("postgresql", marks=pytest.mark.postgresql)
+    alone = metafunc.definition.get_closest_marker("postgresql")
+    metafunc.parametrize("database_kind", [postgresql] if alone else ["sqlite", postgresql])
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

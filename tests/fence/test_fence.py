@@ -164,8 +164,6 @@ def test_a_new_database_in_the_old_folder_is_not_held(
 
 
 @pytest.mark.postgresql
-@pytest.mark.sqlite("not both: its kind is said below")
-@pytest.mark.parametrize("database_kind", ["postgresql"])
 def test_a_new_host_joins_and_a_restored_database_is_held(
     used: Database, settings: Settings, tmp_path: Path
 ) -> None:

@@ -142,8 +142,6 @@ def test_a_host_that_is_ahead_holds_all(
 
 
 @pytest.mark.postgresql
-@pytest.mark.sqlite("not both: many hosts need a server")
-@pytest.mark.parametrize("database_kind", ["postgresql"])
 def test_a_host_without_a_file_joins_only_while_another_works(
     planned: Database, settings: Settings, tmp_path: Path
 ) -> None:

@@ -38,8 +38,6 @@ def test_a_database_that_runs_is_not_restored_over(
 
 
 @pytest.mark.postgresql
-@pytest.mark.sqlite("not both: its kind is said below")
-@pytest.mark.parametrize("database_kind", ["postgresql"])
 def test_hosts_elsewhere_are_seen(planned: Database, settings: Settings) -> None:
     assert living.look(planned, settings) == []
     with planned.write() as session:
@@ -53,8 +51,6 @@ def test_hosts_elsewhere_are_seen(planned: Database, settings: Settings) -> None
 
 
 @pytest.mark.postgresql
-@pytest.mark.sqlite("not both: its kind is said below")
-@pytest.mark.parametrize("database_kind", ["postgresql"])
 def test_a_role_that_may_not_restore_is_told(database: Database) -> None:
     assert archives._owned(database) == ""
     with database.engine.begin() as connection:
@@ -75,8 +71,6 @@ def test_a_role_that_may_not_restore_is_told(database: Database) -> None:
 
 
 @pytest.mark.postgresql
-@pytest.mark.sqlite("not both: its kind is said below")
-@pytest.mark.parametrize("database_kind", ["postgresql"])
 @pytest.mark.parametrize("trouble", ["no program", "damaged", "interrupted"])
 def test_a_restore_that_ends_half_way_leaves_all_as_it_was(
     planned: Database,
