@@ -4,13 +4,11 @@ The store is a Maildir. Each file is the message exactly as it came, below two l
 the envelope said (X-MailFrom, X-RcptTo), so that it can be read without the ledger.
 """
 
-import asyncio
 import email
 import itertools
 import os
 import re
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,9 +21,9 @@ from pathlib import Path
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from newsletter.errors import FixSettings
+from newsletter.mailserver import MailServer
 
 FOLDER = "mail"  # below INSTANCE_DIR
-READY_SECONDS = 10.0  # to begin
 HEAD_BYTES = 64 * 1024  # headers longer than this are cut in the list
 KEY = re.compile(r"[0-9]{20}\.[0-9]{1,10}_[0-9]{1,10}\.catcher")
 
@@ -153,37 +151,16 @@ class Store:
                 yield key, envelope, head
 
 
-class Catcher:
-    """The SMTP server, on 127.0.0.1 only, in a thread of its own; every 250 means kept."""
+class Catcher(MailServer):
+    """The SMTP server, on 127.0.0.1 only; every 250 means kept."""
 
     def __init__(self, store: Store, listener: socket.socket) -> None:
-        """`listener` is of `listen`; it is not closed here, so that another process may go on."""
-        self._keeper, self._listener = _Keeper(store), listener
-        self._ready, self._end = threading.Event(), asyncio.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
-
-    def start(self) -> None:
-        """Take mail from now on. Several processes may: aiosmtpd's own controller would wait until
-        this very one was asked, and give up."""
-        self._thread.start()
-        self._ready.wait(READY_SECONDS)
-
-    def stop(self) -> None:
-        """Drop what is open and end the thread."""
-        self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join()
-
-    async def _serve(self) -> None:
-        self._loop = loop = asyncio.get_running_loop()
-
-        def protocol() -> SMTP:
-            return SMTP(self._keeper, enable_SMTPUTF8=True, hostname="localhost", loop=loop)
-
-        # asyncio closes the socket it serves; the copy keeps ours open for the next process.
-        server = await loop.create_server(protocol, sock=self._listener.dup())
-        self._ready.set()
-        await self._end.wait()
-        server.close()
+        """`listener` is of `listen`."""
+        keeper = _Keeper(store)
+        super().__init__(
+            listener,
+            lambda loop: SMTP(keeper, enable_SMTPUTF8=True, hostname="localhost", loop=loop),
+        )
 
 
 def listen(port: int) -> socket.socket:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import threading
 from functools import partial
 from pathlib import Path
 
@@ -15,11 +14,11 @@ from newsletter.bounces.intake import Incoming
 from newsletter.db import Database
 from newsletter.errors import FixSettings, NewsletterError
 from newsletter.jobs.mailboxes import LARGEST, hand_over
+from newsletter.mailserver import MailServer
 from newsletter.settings import Settings
 from newsletter.settings.mailboxes import Listener
 
 TAKEN = "250 2.0.0 Taken"
-READY_SECONDS = 10.0
 LATER = "451 4.3.0 Not taken yet"
 
 
@@ -40,35 +39,16 @@ class _Lmtp(LMTP):
     line_length_limit = 1 << 20  # octets
 
 
-class Intake:
-    """The server, in a thread of its own; every 250 means committed."""
+class Intake(MailServer):
+    """The server; every 250 means committed."""
 
     def __init__(self, settings: Settings, database: Database, listener: socket.socket) -> None:
-        """`listener` is not closed here, so that another process may go on."""
-        self._listener, self._taker = listener, _Taker(settings, database)
-        self._ready, self._end = threading.Event(), asyncio.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
-
-    def start(self) -> None:
-        """Take mail from now on."""
-        self._thread.start()
-        self._ready.wait(READY_SECONDS)
-
-    def stop(self) -> None:
-        """Finish what is being written; what has no answer yet, the mail server sends again."""
-        self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join()
-
-    async def _serve(self) -> None:
-        self._loop = loop = asyncio.get_running_loop()
-
-        def protocol() -> LMTP:
-            return _Lmtp(self._taker, data_size_limit=LARGEST, ident="Fiabel", loop=loop)
-
-        server = await loop.create_server(protocol, sock=self._listener.dup())
-        self._ready.set()
-        await self._end.wait()
-        server.close()
+        """`listener` is of `listen`."""
+        taker = _Taker(settings, database)
+        super().__init__(
+            listener,
+            lambda loop: _Lmtp(taker, data_size_limit=LARGEST, ident="Fiabel", loop=loop),
+        )
 
 
 class _Taker:
