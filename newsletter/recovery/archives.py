@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, create_engine, func, make_url, select, table, text
+from sqlalchemy import URL, create_engine, make_url, text
 
 from newsletter.db import Database
 from newsletter.errors import FixRequest, FixSettings, TryLater
+from newsletter.recovery import tables
 from newsletter.settings import Settings
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int], None]  # done, of how much
 TABLE = "dumping contents of table"  # as pg_dump --verbose says, once for each
 ARCHIVE = ("--format=custom", "--no-owner", "--no-privileges", "--schema=public")
 
@@ -28,11 +29,9 @@ def make(
     with database.engine.connect() as connection:
         connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         snapshot = connection.execute(text("SELECT pg_export_snapshot()")).scalar_one()
-        counts = counted(connection)
+        counts = tables.counted(connection)
         words = [*ARCHIVE, "--verbose", f"--snapshot={snapshot}", f"--file={fresh}"]
         _dump(url, words, progress, len(counts))
-    with fresh.open("rb") as file:
-        os.fsync(file.fileno())
     said = listed(fresh)
     lacking = [name for name in counts if f"TABLE DATA public {name} " not in said]
     if lacking:
@@ -50,14 +49,6 @@ def restore(url: URL, file: Path) -> None:
     """Fill the empty schema `public` of a database, all or nothing. Raises FixRequest."""
     words = ["--no-owner", "--no-privileges", "--schema=public", "--single-transaction"]
     _run("pg_restore", [*words, "--exit-on-error", f"--dbname={_address(url)}", str(file)], url)
-
-
-def counted(connection: Connection) -> dict[str, int]:
-    """How many rows each table of the schema has."""
-    query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
-    names = connection.execute(text(query)).scalars().all()
-    count = select(func.count())
-    return {name: connection.scalar(count.select_from(table(name))) or 0 for name in names}
 
 
 def _owned(database: Database) -> str:
@@ -79,7 +70,7 @@ def _prove(database: Database, url: URL, fresh: Path, counts: Mapping[str, int])
     with _scratch(database, url) as there:
         restore(there.engine.url, fresh)
         with there.engine.connect() as connection:
-            found = counted(connection)
+            found = tables.counted(connection)
     differing = [name for name in counts if found.get(name) != counts[name]]
     if differing:
         raise TryLater(f"The archive does not hold the rows of {', '.join(differing)}.")

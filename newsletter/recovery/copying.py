@@ -9,26 +9,25 @@ import contextlib
 import hashlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import func, inspect, make_url, select, table, text
-from sqlalchemy.orm import Session
+from sqlalchemy import make_url, text
 
 from newsletter import fence
 from newsletter.db import Database, connect
 from newsletter.errors import FixRequest, TryLater
-from newsletter.recovery import archives
+from newsletter.recovery import archives, tables
+from newsletter.recovery.archives import Progress
 from newsletter.schema import revision
 from newsletter.settings import Settings
 
 PAGES = 2000  # copied in one step: 8 MB
 SQLITE, POSTGRESQL = b"SQLite format 3\0", b"PGDMP"  # how the two kinds of files begin
 SUFFIX = {"sqlite": "db", "postgresql": "dump"}
-Progress = Callable[[int, int], None]  # done, of how much
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +62,13 @@ def make(
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(fresh, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
         counts, proven = make(database, settings, fresh, now, progress)
+        sync(fresh)
         sha256 = _digest(fresh)
         sums = file.with_name(f"{file.name}.sha256")
         sums.write_text(f"{sha256}  {file.name}\n")
         sums.chmod(0o600)
         fresh.replace(file)
-        _sync(file.parent)
+        sync(file.parent)
     except OSError as error:
         raise FixRequest(f"The backup cannot be written: {error}.") from error
     finally:
@@ -96,19 +96,13 @@ def kind(file: Path) -> str:
     raise FixRequest(f"{file} is no backup of this program.")
 
 
-def counted(session: Session) -> dict[str, int]:
-    """How many rows each table has, as this session sees them."""
-    names = inspect(session.connection()).get_table_names()
-    count = select(func.count())
-    return {one: session.scalar(count.select_from(table(one))) or 0 for one in names}
-
-
 def _make_sqlite(
     database: Database, settings: Settings, fresh: Path, now: datetime, progress: Progress
 ) -> tuple[dict[str, int], str]:
     with database.read() as session:
-        counts = counted(session)  # from here on it sees one moment: nothing begins the copy anew
-        source = session.connection().connection.driver_connection
+        connection = session.connection()
+        counts = tables.counted(connection)  # from here on it sees one moment, and so the copy
+        source = connection.connection.driver_connection
         assert isinstance(source, sqlite3.Connection)  # noqa: S101
         with contextlib.closing(sqlite3.connect(fresh)) as target:
             source.backup(
@@ -122,12 +116,10 @@ def _make_sqlite(
             fence.hold(session.connection(), f"backup {now.isoformat()}")
         check(copy)
         with copy.read() as session:
-            found = counted(session)
+            found = tables.counted(session.connection())
     differing = [one for one in counts if one != "fence" and found.get(one) != counts[one]]
     if differing:
         raise TryLater(f"The backup does not hold the rows of {', '.join(differing)}.")
-    with fresh.open("rb") as file:
-        os.fsync(file.fileno())
     return counts, "integrity_check, and the rows of each table were counted"
 
 
@@ -161,14 +153,15 @@ def path_of(settings: Settings) -> Path:
     return Path(make_url(settings.database_url).database or "")
 
 
-def _digest(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(place: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk. Raises OSError."""
+    descriptor = os.open(place, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -4,13 +4,13 @@ import os
 import socket
 from datetime import UTC, datetime
 
-from sqlalchemy import inspect, select, text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from newsletter.db import CLOCK_LOCK, Database
 from newsletter.models import Lease
-from newsletter.recovery import copying
+from newsletter.recovery import copying, tables
 from newsletter.settings import Settings
 
 LEASES, WORKERS = "leases", "procrastinate_workers"
@@ -32,7 +32,7 @@ def look(database: Database, settings: Settings) -> list[str]:
 
 
 def _look(session: Session, settings: Settings) -> list[str]:
-    there = set(inspect(session.connection()).get_table_names())
+    there = set(tables.names(session.connection()))
     found = list[str]()
     if LEASES in there:
         live = select(Lease).where(Lease.expires_at > datetime.now(UTC)).order_by(Lease.id)

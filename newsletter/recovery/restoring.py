@@ -1,21 +1,20 @@
 """Putting a backup back: what was there is kept aside, and nothing is sent until it is adopted."""
 
-import fcntl
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import exists, inspect, literal, select, table, text
+from sqlalchemy import exists, literal, select, table, text
 
 from newsletter import fence, journal
 from newsletter.db import Database, connect
 from newsletter.errors import FixRequest
-from newsletter.recovery import archives, copying, living, replaying
+from newsletter.recovery import archives, copying, living, replaying, tables
 from newsletter.recovery.replaying import Replayed
 from newsletter.schema import migrate
+from newsletter.seeing import host
 from newsletter.settings import Settings
 
 Step = Callable[[str], None]  # is told what is done
@@ -84,21 +83,15 @@ def _refuse(settings: Settings, database: Database, kind: str, *, force: bool) -
 
 def _is_served(settings: Settings) -> bool:
     """Does a process of this host lead the clock?"""
-    try:
-        with (settings.instance_dir / "clock.lock").open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except FileNotFoundError:
-        return False
-    return False
+    found = host.tick(settings)
+    return found is not None and found.held
 
 
 def _is_used(settings: Settings, database: Database) -> bool:
     if database.engine.name == "sqlite" and not copying.path_of(settings).exists():
         return False
     with database.engine.connect() as connection:
-        names = {"subscribers", "issues"} & set(inspect(connection).get_table_names())
+        names = {"subscribers", "issues"} & set(tables.names(connection))
         return any(
             connection.scalar(select(exists(select(literal(1)).select_from(table(name)))))
             for name in sorted(names)
@@ -116,8 +109,7 @@ def _swap(
         fresh.chmod(0o600)
         with copying.opened(fresh) as copy:
             copying.check(copy)
-        with fresh.open("rb") as opened:
-            os.fsync(opened.fileno())
+        copying.sync(fresh)
         database.engine.dispose()
         kept = _move_aside(place, now, step) if place.exists() else None
         fresh.replace(place)
@@ -143,7 +135,7 @@ def _set_aside(database: Database, file: Path, now: datetime, step: Step) -> str
     archives.listed(file)  # what is missing or damaged is said while all is as it was
     kept = f"before_{_stamp(now)}".lower()
     with database.engine.connect() as connection:
-        used = bool(archives.counted(connection))
+        used = bool(tables.names(connection))
     if used:
         step(f"keeping what was there as schema {kept}")
     try:
