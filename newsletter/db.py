@@ -28,9 +28,7 @@ from sqlalchemy.types import TypeDecorator
 
 POOL = 20  # connections to PostgreSQL that a process keeps: for its threads, and the clock's
 IDLE_SECONDS = 1
-CLOCK_LOCK = (
-    0x46696162656C  # the number of PostgreSQL's advisory lock of the one clock of all hosts
-)
+CLOCK_LOCK = 0x46696162656C  # PostgreSQL's advisory lock of the one clock of all hosts
 # A network that is cut says nothing: both sides must notice, well within the usual LEASE_SECONDS.
 # Otherwise we wait for a quarter of an hour for an answer, and the server keeps the locks of a host
 # that is gone for hours. Unless DATABASE_URL says otherwise.

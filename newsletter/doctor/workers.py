@@ -1,6 +1,5 @@
 """Lines about who does what is done by time: the embedded clock, or the workers of many hosts."""
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import text
@@ -8,13 +7,9 @@ from sqlalchemy import text
 from newsletter.db import CLOCK_LOCK, Database
 from newsletter.doctor import machine
 from newsletter.doctor.lines import Line, ok, warn
+from newsletter.seeing import workers
 from newsletter.settings import Settings
 
-# A worker beats six times in LEASE_SECONDS, in each of its queues; rows that fell silent are pruned
-# only while another worker lives.
-BEATING = """
-SELECT extract(epoch FROM now() - max(last_heartbeat))::float FROM procrastinate_workers
-"""
 LED = """
 SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
 WHERE datname = current_database() AND locktype = 'advisory' AND objsubid = 1
@@ -28,7 +23,8 @@ def ticking(settings: Settings, database: Database, now: datetime) -> list[Line]
     database raises."""
     if database.engine.name == "sqlite":
         return machine.ticking(settings, now)
-    silent = _ask(database, BEATING)
+    with database.read() as session:
+        silent = workers.silence(session)
     lives = silent is not None and silent < settings.lease_seconds
     if settings.clock == "workers":
         return [_workers(silent, lives)]
@@ -36,7 +32,7 @@ def ticking(settings: Settings, database: Database, now: datetime) -> list[Line]
         said = "Workers do what is done by time, and so does `newsletter serve`."
         return [warn("ticks", said, "Set CLOCK=workers on every host, or end the workers.")]
     lines = machine.ticking(settings, now)
-    if lines[0].grade == "warn" and _ask(database, LED, LOCK):
+    if lines[0].grade == "warn" and _is_led(database):
         return [ok("ticks", "The clock runs on another host.")]
     return lines
 
@@ -48,7 +44,7 @@ def _workers(silent: float | None, lives: bool) -> Line:
     return warn("ticks", "CLOCK=workers, and no worker lives.", start)
 
 
-def _ask(database: Database, sql: str, values: Mapping[str, int] | None = None) -> float | None:
+def _is_led(database: Database) -> bool:
+    """Does a process of any host hold the lock of the clock?"""
     with database.read() as session:
-        found: float | None = session.execute(text(sql), values).scalar()
-    return found
+        return session.execute(text(LED), LOCK).first() is not None

@@ -11,12 +11,10 @@ from sqlalchemy.orm import Session
 from newsletter.db import CLOCK_LOCK, Database
 from newsletter.models import Lease
 from newsletter.recovery import copying, tables
+from newsletter.seeing import workers
 from newsletter.settings import Settings
 
-LEASES, WORKERS = "leases", "procrastinate_workers"
-BEATING = """
-SELECT 1 FROM procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => :seconds)
-"""
+LEASES = "leases"
 
 
 def look(database: Database, settings: Settings) -> list[str]:
@@ -40,8 +38,8 @@ def _look(session: Session, settings: Settings) -> list[str]:
             found.append(f"{one.owner} mails (its lease ends {one.expires_at:%H:%M:%S} UTC)")
     if session.get_bind().dialect.name != "postgresql":
         return found
-    seconds = {"seconds": settings.lease_seconds}
-    if WORKERS in there and session.execute(text(BEATING), seconds).first():
+    silent = workers.silence(session) if workers.TABLE in there else None
+    if silent is not None and silent < settings.lease_seconds:
         found.append("a `newsletter worker` lives")
     clock = {"clock": CLOCK_LOCK}
     if session.scalar(text("SELECT pg_try_advisory_xact_lock(:clock)"), clock) is False:

@@ -4,14 +4,13 @@ Nothing here reads a table whole: a collector asks four times a minute, with a m
 Label values are few and ours; no domain of a reader is among them.
 """
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
 
-from sqlalchemy import func, or_, select, text
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from newsletter import fence, metrics, statistics
@@ -31,6 +30,7 @@ from newsletter.models import (
 )
 from newsletter.models.delivery import WAITING
 from newsletter.models.notice import DUE
+from newsletter.seeing import workers
 from newsletter.settings import Settings
 
 RECENT_ISSUES = 3  # told one by one: those that were planned last
@@ -191,12 +191,10 @@ def _leases(session: Session, settings: Settings, now: datetime) -> Iterator[Gau
 
 def _workers(session: Session, settings: Settings, _now: datetime) -> Iterator[Gauge]:
     """Of many hosts; with an embedded clock each host tells its own tick."""
-    beats = text("SELECT extract(epoch FROM last_heartbeat) FROM procrastinate_workers")
-    several = settings.clock == "workers"
-    found = [float(at) for at in session.scalars(beats)] if several else []
+    found = workers.beats(session) if settings.clock == "workers" else []
     if found:
-        yield ticked(max(found))
-    living = sum(at > time.time() - settings.lease_seconds for at in found)
+        yield ticked(max(beat.at for beat in found))
+    living = sum(beat.ago < settings.lease_seconds for beat in found)
     rows = _rows({"live": living, "silent": len(found) - living})
     yield Gauge("workers", "Processes of `newsletter worker`.", ("state",), rows)
 

@@ -14,14 +14,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from newsletter.db import UNAVAILABLE, Database
 from newsletter.errors import FixSettings
 from newsletter.schema import is_current
-from newsletter.seeing import host
+from newsletter.seeing import host, workers
 from newsletter.settings import Settings
 
 OK, UNKNOWN, SILENT = "ok", "unknown", "silent"
 CHECKS = ("database", "migrations", "clock", "disk")
 SECONDS = 2  # for a connection, and for an answer
-# Procrastinate's own table: how long the liveliest worker has been silent.
-SILENT_WORKERS = "SELECT extract(epoch FROM now() - max(last_heartbeat)) FROM procrastinate_workers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,7 @@ class Storage:
     def _beat(self) -> str:
         """Does any worker live, on whatever host?"""
         with self._engine.connect() as connection:
-            silent = connection.execute(text(SILENT_WORKERS)).scalar()
+            silent = workers.silence(connection)
         if silent is None:
             return "never"
         return OK if silent < self._patience else "stuck"
