@@ -2,7 +2,11 @@
 whole log of changes; how far that goes is noted each minute."""
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
+
+from sqlalchemy.orm import Session
 
 from newsletter import audit
 from newsletter.bounces import setbacks
@@ -10,7 +14,7 @@ from newsletter.db import Database
 from newsletter.delivery.sender import utcnow
 from newsletter.editors import signing
 from newsletter.errors import TryLater
-from newsletter.jobs import telling
+from newsletter.programs import replays
 from newsletter.settings import Settings
 from newsletter.subscribers import retention
 
@@ -57,31 +61,37 @@ def note_log(database: Database, settings: Settings) -> None:
 
 def forget_old(database: Database, settings: Settings, now: datetime) -> dict[str, int]:
     """Remove personal data that was kept long enough; returns how many rows by rule."""
-    gone: dict[str, int] = {}
-    for rule in retention.RULES:
-        while True:
-            with database.write() as session:  # a batch at a time: others write in between
-                removed = retention.batch(session, settings, rule, now)
-            if not removed:
-                break
-            gone[rule.what] = gone.get(rule.what, 0) + removed
-    forgotten = _forget_sign_ins(database, now - timedelta(days=settings.origin_days))
-    if forgotten:
-        gone["browsers that editors signed in with"] = forgotten
-    came_back = _forget_setbacks(database, now - timedelta(days=settings.reply_days))
-    if came_back:
-        gone["mails that came back"] = came_back
-    if answers := telling.forget_replays(database):
-        gone["answers kept for programs"] = answers
+    before = now - timedelta(days=settings.reply_days)
+    gone = {
+        rule.what: _batches(database, partial(_by_rule, settings, rule, now))
+        for rule in retention.RULES
+    }
+    gone["browsers that editors signed in with"] = _forget_sign_ins(
+        database, now - timedelta(days=settings.origin_days)
+    )
+    gone["mails that came back"] = _batches(
+        database, lambda session: setbacks.remove(session, before, retention.BATCH)
+    )
+    gone["answers kept for programs"] = forget_replays(database, now)
     database.forget()  # also of what erasures since the last night left behind
-    return gone
+    return {what: count for what, count in gone.items() if count}
 
 
-def _forget_setbacks(database: Database, before: datetime) -> int:
+def forget_replays(database: Database, now: datetime) -> int:
+    """Delete the answers that programs may not ask for again; returns how many."""
+    return _batches(database, lambda session: replays.forget(session, now, retention.BATCH))
+
+
+def _by_rule(settings: Settings, rule: retention.Rule, now: datetime, session: Session) -> int:
+    return retention.batch(session, settings, rule, now)
+
+
+def _batches(database: Database, remove: Callable[[Session], int]) -> int:
+    """Remove until nothing is left, a batch at a time: others write in between. How many."""
     total = 0
     while True:
         with database.write() as session:
-            removed = setbacks.remove(session, before, retention.BATCH)
+            removed = remove(session)
         if not removed:
             return total
         total += removed

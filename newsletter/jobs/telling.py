@@ -10,7 +10,7 @@ from time import monotonic
 from newsletter import audit, fence
 from newsletter.db import Database
 from newsletter.delivery.sender import utcnow
-from newsletter.programs import events, posting, replays
+from newsletter.programs import events, posting
 from newsletter.programs.events import Letter, Result
 from newsletter.settings import Settings
 from newsletter.tokens import tokens_of
@@ -18,7 +18,6 @@ from newsletter.tokens import tokens_of
 log = logging.getLogger(__name__)
 AT_ONCE = 8  # endpoints that are told at the same time
 TURN = 15  # seconds after which an endpoint begins nothing more, until the others had their turn
-BATCH = 500
 
 
 def tell(database: Database, settings: Settings, stop: threading.Event | None = None) -> int:
@@ -37,17 +36,6 @@ def tell(database: Database, settings: Settings, stop: threading.Event | None = 
                 break
             told += sum(taken)
     return told
-
-
-def forget_replays(database: Database) -> int:
-    """Delete the answers that programs may not ask for again; returns how many."""
-    total = 0
-    while True:
-        with database.write() as session:
-            removed = replays.forget(session, utcnow(), BATCH)
-        total += removed
-        if removed < BATCH:
-            return total
 
 
 def _tell(database: Database, settings: Settings, stop: threading.Event, endpoint_id: int) -> int:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from newsletter.db import Database
-from newsletter.jobs import telling
+from newsletter.jobs import nightly
 from newsletter.models import Entry, Replay, Subscriber
 from newsletter.programs import replays
 from newsletter.programs.replays import Clash
@@ -118,10 +118,10 @@ def test_after_a_day_a_key_is_free_and_the_night_takes_it(world: World, program:
         session.execute(update(Replay).values(at=datetime.now(UTC) - timedelta(hours=25)))
     answer = program.post(PATH, SENT | {"source": "markt"}, KEY)
     assert answer.status_code == 200
-    assert telling.forget_replays(world.database) == 0
+    assert nightly.forget_replays(world.database, datetime.now(UTC)) == 0
     with world.database.write() as session:
         session.execute(update(Replay).values(at=datetime.now(UTC) - replays.KEPT))
-    assert telling.forget_replays(world.database) == 1
+    assert nightly.forget_replays(world.database, datetime.now(UTC)) == 1
     assert count(world.database, Replay) == 0
 
 
