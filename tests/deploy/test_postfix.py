@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bounces.mailhost import daemons
+from tests.bounces import mailhost
 from tests.deploy.files import DEPLOY, filled
 from tests.deploy.test_template import LINE
 from tests.faults.certificates import certificate
@@ -39,30 +39,19 @@ mynetworks = {network}
 smtpd_tls_cert_file = {certificate}
 smtpd_tls_key_file = {certificate}
 """
-# Debian's, without what needs a chroot of the machine.
-MASTER = """\
-127.0.0.1:{port} inet n - n - - smtpd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-error unix - - n - - error
-retry unix - - n - - error
-smtp unix - - n - - smtp
-lmtp unix - - n - - lmtp
-proxymap unix - - n - - proxymap
-anvil unix - - n - 1 anvil
+# As the mail host of other tests has it, with what ours needs besides.
+MASTER = (
+    mailhost.MASTER
+    + """\
 tlsmgr unix - - n 1000? 1 tlsmgr
 scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
 """
+)
 
 
 def why_not() -> str:
     """What is missing, or ''."""
-    if not (shutil.which("postconf", path=PATH) and daemons()):
+    if not (shutil.which("postconf", path=PATH) and mailhost.daemons()):
         return "there is no Postfix (Debian: apt-get install postfix)"
     return "" if os.geteuid() == 0 else "Postfix is started by root only"
 
@@ -99,7 +88,7 @@ def postfix() -> Iterator[Postfix]:
         os.chown(folder / "data", pwd.getpwnam("postfix").pw_uid, -1)
         said = FOLDERS.format(
             folder=folder,
-            daemons=daemons(),
+            daemons=mailhost.daemons(),
             commands=Path(shutil.which("postfix", path=PATH) or "").parent,
             meta=subprocess.check_output(
                 [shutil.which("postconf", path=PATH) or "", "-h", "meta_directory"], text=True
